@@ -1,0 +1,48 @@
+/** Schema steps of the appliance's store, oldest first. Never edit one that was released: append. Times are epoch milliseconds. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+  -- facts on their way up; a row leaves once Redis took it
+  CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, event TEXT NOT NULL);
+
+  -- orders that were carried out or refused
+  CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID;
+
+  -- DHCP: one row per address that was promised to anyone
+  CREATE TABLE leases (
+    lan TEXT NOT NULL, ip TEXT NOT NULL, client TEXT NOT NULL, mac TEXT NOT NULL, hostname TEXT,
+    state TEXT NOT NULL CHECK (state IN ('offered', 'bound', 'declined')), until INTEGER NOT NULL,
+    PRIMARY KEY (lan, ip)
+  ) WITHOUT ROWID;
+  CREATE UNIQUE INDEX leases_client ON leases (lan, client);
+  CREATE INDEX leases_mac ON leases (mac);
+
+  -- machines as this site knows them; the manager's wishes lie in the state document
+  CREATE TABLE hosts (
+    id TEXT PRIMARY KEY, name TEXT, status TEXT NOT NULL, approved INTEGER NOT NULL DEFAULT 0,
+    facts TEXT NOT NULL DEFAULT '{}', tags TEXT NOT NULL DEFAULT '{}', profile TEXT,
+    ip TEXT, host_keys TEXT NOT NULL DEFAULT '[]', first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE host_macs (mac TEXT PRIMARY KEY, host TEXT NOT NULL REFERENCES hosts (id) ON DELETE CASCADE) WITHOUT ROWID;
+
+  -- one-shot wishes and how far they are
+  CREATE TABLE intents (
+    id TEXT PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL, profile TEXT,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'started', 'done', 'failed')), attempts INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
+  -- one boot of one machine, and the secret its installer reports with
+  CREATE TABLE boots (
+    id TEXT PRIMARY KEY, host TEXT NOT NULL, started INTEGER NOT NULL, last INTEGER NOT NULL, stage TEXT NOT NULL,
+    ip TEXT, intent TEXT, token TEXT, answers_served INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+  CREATE INDEX boots_host ON boots (host, started);
+
+  -- script runs ordered by the manager
+  CREATE TABLE runs (id TEXT PRIMARY KEY, command TEXT NOT NULL, host TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+
+  -- artifacts that lie whole and checked in the cache
+  CREATE TABLE artifacts (sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, last_used INTEGER NOT NULL) WITHOUT ROWID;
+  `,
+]

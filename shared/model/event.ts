@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { Ipv4, Mac } from './address.ts'
+import { HostStatus, IntentKind, Platform } from './state.ts'
+
+/** What a site learned about a machine; every field may be missing. */
+export const HostFacts = z.object({
+  macs: z.array(Mac).default([]),
+  uuid: z.string().optional(),
+  serial: z.string().optional(),
+  vendor: z.string().optional(),
+  product: z.string().optional(),
+  platform: Platform.optional(),
+})
+export type HostFacts = z.infer<typeof HostFacts>
+
+/** Stages of one boot, in the order in which they usually come. */
+export const BootStage = z.enum([
+  'discover',
+  'offer',
+  'request',
+  'ack',
+  'loader',
+  'script',
+  'kernel',
+  'initrd',
+  'installer',
+  'answers',
+  'image',
+  'configure',
+  'installed',
+  'reboot',
+  'phone-home',
+  'login',
+  'failed',
+])
+export type BootStage = z.infer<typeof BootStage>
+
+const kinds = {
+  'host.discovered': z.object({ facts: HostFacts, lan: z.string().optional() }),
+  'host.facts': z.object({ facts: HostFacts }),
+  'host.approved': z.object({ rule: z.string(), tags: z.record(z.string(), z.string()), profile: z.string().optional(), name: z.string() }),
+  'host.status': z.object({ status: HostStatus, why: z.string().optional() }),
+  'host.phone-home': z.object({ ip: Ipv4, hostKeys: z.array(z.string()) }),
+  'intent.started': z.object({ intent: z.string(), kind: IntentKind, profile: z.string().optional(), attempt: z.int() }),
+  'intent.done': z.object({ intent: z.string(), kind: IntentKind }),
+  'intent.failed': z.object({ intent: z.string(), kind: IntentKind, why: z.string() }),
+  /** `bytes` and `ms` when the stage moved data; `reasons` when something was decided. */
+  'boot.stage': z.object({
+    boot: z.string(),
+    stage: BootStage,
+    bytes: z.int().optional(),
+    total: z.int().optional(),
+    ms: z.number().optional(),
+    detail: z.string().optional(),
+    reasons: z.array(z.string()).optional(),
+  }),
+  'dhcp.lease': z.object({ mac: Mac, ip: Ipv4, lan: z.string(), until: z.int(), hostname: z.string().optional() }),
+  'dhcp.release': z.object({ mac: Mac, ip: Ipv4, lan: z.string(), why: z.enum(['released', 'declined', 'expired']) }),
+  'dhcp.foreign-server': z.object({ lan: z.string(), server: Ipv4, blocked: z.boolean() }),
+  'dhcp.pool-full': z.object({ lan: z.string(), mac: Mac }),
+  'state.applied': z.object({ revision: z.int() }),
+  'state.refused': z.object({ revision: z.int().optional(), why: z.string() }),
+  'artifact.ready': z.object({ sha256: z.string(), name: z.string(), bytes: z.int(), ms: z.number() }),
+  'artifact.refused': z.object({ sha256: z.string(), name: z.string(), why: z.string() }),
+  'script.render-failed': z.object({ script: z.string(), why: z.string() }),
+  'command.refused': z.object({ command: z.string(), why: z.string() }),
+  'run.started': z.object({ run: z.string(), ip: Ipv4 }),
+  'run.output': z.object({ run: z.string(), seq: z.int(), stream: z.enum(['stdout', 'stderr']), text: z.string() }),
+  'run.finished': z.object({ run: z.string(), exitCode: z.int().nullable(), ms: z.number(), error: z.string().optional() }),
+  /** The site's general SSH public key (made on the appliance), and the software's version. */
+  'appliance.started': z.object({ version: z.string(), sshPublicKey: z.string() }),
+} as const
+
+export type EventKind = keyof typeof kinds
+export const EVENT_KINDS = Object.keys(kinds) as EventKind[]
+export type EventData<K extends EventKind> = z.infer<(typeof kinds)[K]>
+
+/** A fact that happened at a site. Ids are UUIDv7; the manager takes each id once. */
+export interface SiteEvent<K extends EventKind = EventKind> {
+  id: string
+  at: number
+  kind: K
+  host?: string | undefined
+  data: EventData<K>
+}
+export type AnyEvent = { [K in EventKind]: SiteEvent<K> }[EventKind]
+
+const Envelope = z.object({ id: z.uuid(), at: z.int(), kind: z.string(), host: z.uuid().optional(), data: z.unknown() })
+
+/**
+ * Reads one event from a peer. Unknown kinds (a newer appliance) come back as `unknown`, to be stored and passed over.
+ * Throws ZodError when the envelope or the data of a known kind is malformed.
+ */
+export function parseEvent(
+  value: unknown,
+): { known: true; event: AnyEvent } | { known: false; id: string; at: number; kind: string; host?: string | undefined } {
+  const { data, ...head } = Envelope.parse(value)
+  if (!Object.hasOwn(kinds, head.kind)) return { known: false, ...head }
+  const kind = head.kind as EventKind
+  return { known: true, event: { ...head, kind, data: kinds[kind].parse(data) } as AnyEvent }
+}

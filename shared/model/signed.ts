@@ -1,0 +1,52 @@
+import { CompactSign, type CryptoKey, compactVerify, importJWK, type JWK } from 'jose'
+
+/** What a signed document is; goes into the protected header, so that one kind never passes for another. */
+export type DocumentKind = 'state' | 'command' | 'manifest' | 'enrolment'
+
+export class SignatureError extends Error {
+  readonly code = 'signature'
+}
+
+/** An ed25519 public key as JWK with its `kid`. */
+export interface PublicKey {
+  kid: string
+  kty: 'OKP'
+  crv: 'Ed25519'
+  x: string
+}
+export interface PrivateKey extends PublicKey {
+  d: string
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** JSON of `value`, signed as compact JWS (RFC 7515 §7.1) with EdDSA (RFC 8037). */
+export async function signDocument(kind: DocumentKind, value: unknown, key: PrivateKey): Promise<string> {
+  return new CompactSign(encoder.encode(JSON.stringify(value)))
+    .setProtectedHeader({ alg: 'EdDSA', kid: key.kid, typ: `bridgehead-${kind}` })
+    .sign(await imported(key))
+}
+
+/** The JSON inside, if one of `keys` signed it as this kind. Throws SignatureError otherwise. */
+export async function verifyDocument(kind: DocumentKind, token: string, keys: readonly PublicKey[]): Promise<unknown> {
+  const verified = await compactVerify(
+    token,
+    async (header) => {
+      const key = keys.find((one) => one.kid === header.kid)
+      if (!key) throw new SignatureError(`signed by key "${header.kid}", which this side does not trust`)
+      return imported(key)
+    },
+    { algorithms: ['EdDSA'] },
+  ).catch((cause: unknown) => {
+    if (cause instanceof SignatureError) throw cause
+    throw new SignatureError(`signature does not verify: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  })
+  if (verified.protectedHeader.typ !== `bridgehead-${kind}`)
+    throw new SignatureError(`expected a signed ${kind}, got "${verified.protectedHeader.typ}"`)
+  return JSON.parse(decoder.decode(verified.payload))
+}
+
+async function imported(key: PublicKey): Promise<CryptoKey> {
+  return (await importJWK(key as unknown as JWK, 'EdDSA')) as CryptoKey
+}
