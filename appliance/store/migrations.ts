@@ -22,6 +22,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE hosts (
     id TEXT PRIMARY KEY, name TEXT, status TEXT NOT NULL, approved INTEGER NOT NULL DEFAULT 0,
     facts TEXT NOT NULL DEFAULT '{}', tags TEXT NOT NULL DEFAULT '{}', profile TEXT,
+    retired INTEGER NOT NULL DEFAULT 0, reserved TEXT, lan TEXT,
+    managed INTEGER NOT NULL DEFAULT 0, -- a state document named it once; gone from the state then means deleted
     ip TEXT, host_keys TEXT NOT NULL DEFAULT '[]', first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE TABLE host_macs (mac TEXT PRIMARY KEY, host TEXT NOT NULL REFERENCES hosts (id) ON DELETE CASCADE) WITHOUT ROWID;
@@ -29,13 +31,16 @@ export const MIGRATIONS: readonly string[] = [
   -- one-shot wishes and how far they are
   CREATE TABLE intents (
     id TEXT PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL, profile TEXT,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'started', 'done', 'failed')), attempts INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL
+    state TEXT NOT NULL CHECK (state IN ('pending', 'started', 'done', 'failed')), attempts INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('manager', 'rule'))
   ) WITHOUT ROWID;
+  CREATE INDEX intents_host ON intents (host, at);
 
   -- one boot of one machine, and the secret its installer reports with
   CREATE TABLE boots (
     id TEXT PRIMARY KEY, host TEXT NOT NULL, started INTEGER NOT NULL, last INTEGER NOT NULL, stage TEXT NOT NULL,
-    ip TEXT, intent TEXT, token TEXT, answers_served INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0
+    ip TEXT, intent TEXT, token TEXT, phone_token TEXT, platform TEXT NOT NULL DEFAULT 'unknown', profile TEXT, arch TEXT,
+    answers_served INTEGER NOT NULL DEFAULT 0, finished INTEGER NOT NULL DEFAULT 0
   ) WITHOUT ROWID;
   CREATE INDEX boots_host ON boots (host, started);
 

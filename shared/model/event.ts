@@ -38,7 +38,13 @@ export type BootStage = z.infer<typeof BootStage>
 const kinds = {
   'host.discovered': z.object({ facts: HostFacts, lan: z.string().optional() }),
   'host.facts': z.object({ facts: HostFacts }),
-  'host.approved': z.object({ rule: z.string(), tags: z.record(z.string(), z.string()), profile: z.string().optional(), name: z.string() }),
+  'host.approved': z.object({
+    rule: z.string(),
+    tags: z.record(z.string(), z.string()),
+    profile: z.string().optional(),
+    name: z.string(),
+    intent: z.string().optional(),
+  }),
   'host.status': z.object({ status: HostStatus, why: z.string().optional() }),
   'host.phone-home': z.object({ ip: Ipv4, hostKeys: z.array(z.string()) }),
   'intent.started': z.object({ intent: z.string(), kind: IntentKind, profile: z.string().optional(), attempt: z.int() }),
