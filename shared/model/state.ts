@@ -88,6 +88,7 @@ export function checkLans(lans: readonly Lan[], context: z.RefinementCtx): void 
 }
 
 export const IntentKind = z.enum(['install', 'local-disk', 'rescue', 'inventory', 'wipe'])
+export type IntentKind = z.infer<typeof IntentKind>
 /** A one-shot wish for a host's next boot. */
 export const Intent = z.object({ id: z.uuid(), kind: IntentKind, profile: z.string().optional(), at: z.int() })
 export type Intent = z.infer<typeof Intent>
