@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ApplianceConfig } from '@bridgehead/shared/model/enrolment.ts'
+import { z } from 'zod'
+
+/** UDP and TCP ports on which the appliance listens. Only development without root moves them. */
+export interface Ports {
+  readonly dhcp: number
+  readonly pxe: number
+  readonly dns: number
+  readonly tftp: number
+  readonly http: number
+}
+
+/** Everything a person may set, checked and frozen before the first socket opens. */
+export interface Config {
+  /** Path of `bridgehead.json`; the spent token is erased there. */
+  readonly file: string
+  /** Directory that holds the store, the keys and the artifact cache. */
+  readonly data: string
+  readonly manager: string
+  readonly fingerprint?: string | undefined
+  readonly token?: string | undefined
+  readonly logLevel: string
+  readonly overlayInterface: string
+  readonly ports: Ports
+}
+
+/** A setting that cannot be used; the message names the field and what was expected. */
+export class ConfigError extends Error {
+  readonly code = 'config'
+}
+
+export const USAGE = `bridgehead appliance
+
+  --config FILE   settings of this box, bridgehead.json (manager, fingerprint, token)
+  --data DIR      where the store, the keys and the artifacts lie
+  --version       prints the version
+  --help          prints this text
+
+Environment: BRIDGEHEAD_LOG (debug, info, warn, error, silent), BRIDGEHEAD_OVERLAY_INTERFACE (bh-uplink),
+BRIDGEHEAD_PORTS (dhcp=67,pxe=4011,dns=53,tftp=69,http=80)
+`
+
+const STANDARD_PORTS: Ports = { dhcp: 67, pxe: 4011, dns: 53, tftp: 69, http: 80 }
+
+export type Invocation = { run: 'help' } | { run: 'version' } | { run: 'daemon'; config: Config }
+
+/** Reads the command line (without node and script), the environment and `bridgehead.json`. Throws ConfigError. */
+export function readConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Invocation {
+  const options = readOptions(argv)
+  if (options.help) return { run: 'help' }
+  if (options.version) return { run: 'version' }
+  if (options.config === undefined) throw new ConfigError('--config: expected the path of bridgehead.json')
+  if (options.data === undefined) throw new ConfigError('--data: expected a directory for the store, the keys and the artifacts')
+  const file = resolve(options.config)
+  return {
+    run: 'daemon',
+    config: Object.freeze({
+      file,
+      data: resolve(options.data),
+      ...readSettings(file),
+      ...readEnvironment(env),
+    }),
+  }
+}
+
+function readOptions(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        config: { type: 'string' },
+        data: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    }).values
+  } catch (cause) {
+    throw new ConfigError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+function readSettings(file: string): ApplianceConfig {
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new ConfigError(`--config: cannot read ${file} as JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  // A person writes this file: an unknown name is a slip of the pen, not a newer peer.
+  const parsed = z.strictObject(ApplianceConfig.shape).safeParse(value)
+  if (!parsed.success) throw new ConfigError(explain(file, parsed.error), { cause: parsed.error })
+  const url = new URL(parsed.data.manager)
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    throw new ConfigError(
+      `${file}: manager: expected https://; plain http is only for loopback, because the token would travel in the open`,
+    )
+  return parsed.data
+}
+
+const Environment = z.object({
+  BRIDGEHEAD_LOG: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'], { error: 'expected one of debug, info, warn, error, silent' })
+    .default('info'),
+  BRIDGEHEAD_OVERLAY_INTERFACE: z
+    .string()
+    .regex(/^[a-zA-Z0-9_.-]{1,15}$/, 'expected an interface name of at most 15 letters, digits, dots and dashes')
+    .default('bh-uplink'),
+  BRIDGEHEAD_PORTS: z.string().default(''),
+})
+
+function readEnvironment(env: Readonly<Record<string, string | undefined>>) {
+  const parsed = Environment.safeParse(env)
+  if (!parsed.success) throw new ConfigError(explain('environment', parsed.error), { cause: parsed.error })
+  return {
+    logLevel: parsed.data.BRIDGEHEAD_LOG,
+    overlayInterface: parsed.data.BRIDGEHEAD_OVERLAY_INTERFACE,
+    ports: readPorts(parsed.data.BRIDGEHEAD_PORTS),
+  }
+}
+
+function readPorts(text: string): Ports {
+  const ports: Record<keyof Ports, number> = { ...STANDARD_PORTS }
+  for (const part of text.split(',').map((one) => one.trim())) {
+    if (part === '') continue
+    const [name = '', number = ''] = part.split('=')
+    const port = Number(number)
+    if (!isPortName(name) || !/^\d+$/.test(number) || port > 65_535)
+      throw new ConfigError(`environment: BRIDGEHEAD_PORTS: expected such as dhcp=67,pxe=4011,dns=53,tftp=69,http=80, got "${part}"`)
+    ports[name] = port
+  }
+  return Object.freeze(ports)
+}
+
+function isPortName(name: string): name is keyof Ports {
+  return Object.hasOwn(STANDARD_PORTS, name)
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function explain(source: string, error: z.ZodError): string {
+  return error.issues.map((issue) => `${source}: ${issue.path.join('.') || 'document'}: ${issue.message}`).join('; ')
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemClock } from '@bridgehead/shared/clock.ts'
+import { newId } from '@bridgehead/shared/ids.ts'
+import { createLog, type Log } from '@bridgehead/shared/log.ts'
+import { startAll } from '@bridgehead/shared/service.ts'
+import { type Config, ConfigError, readConfig, USAGE } from './config.ts'
+import manifest from './package.json' with { type: 'json' }
+import { createOutbox } from './store/outbox.ts'
+import { openStore } from './store/store.ts'
+import { openIdentity } from './uplink/identity.ts'
+import { createAppliance } from './wiring.ts'
+
+const STOP_MS = 10_000
+
+async function run(config: Config): Promise<void> {
+  const log = createLog({ name: 'appliance', level: config.logLevel })
+  endOnBugs(log)
+  mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  const store = openStore(join(config.data, 'appliance.sqlite'))
+  const outbox = createOutbox(store.db, { clock: systemClock, newId })
+  const identity = await openIdentity(join(config.data, 'keys'))
+  const services = createAppliance({
+    config,
+    version: manifest.version,
+    identity,
+    store,
+    outbox,
+    log,
+    clock: systemClock,
+    newId,
+    newToken: () => randomBytes(32).toString('hex'),
+    random: Math.random,
+  })
+  const stopAll = await startAll(services, log)
+  log.info('appliance.started', { version: manifest.version, data: config.data })
+  await firstSignal()
+  setTimeout(() => process.exit(1), STOP_MS).unref() // a part that hangs must not hold up a restart; the store survives any end
+  await stopAll()
+  store.close()
+  log.info('appliance.stopped')
+}
+
+/** A bug leaves memory in doubt; what was promised is on disk. The supervisor starts a fresh process. */
+function endOnBugs(log: Log): void {
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+    process.on(event, (error: unknown) => {
+      log.error('appliance.bug', { kind: event, error })
+      process.exit(1)
+    })
+}
+
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  })
+}
+
+try {
+  const invocation = readConfig(process.argv.slice(2), process.env)
+  if (invocation.run === 'help') process.stdout.write(USAGE)
+  else if (invocation.run === 'version') process.stdout.write(`${manifest.version}\n`)
+  else {
+    await run(invocation.config)
+    process.exit(0)
+  }
+} catch (error) {
+  process.stderr.write(`bridgehead appliance: ${error instanceof Error ? error.message : String(error)}\n`)
+  if (!(error instanceof ConfigError) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.exit(error instanceof ConfigError ? 2 : 1)
+}
