@@ -1,22 +1,11 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import type { Presence } from '@bridgehead/shared/model/redis-keys.ts'
+import { type Presence, siteKeys } from '@bridgehead/shared/model/redis-keys.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import { createConsumer, type EventConsumer, type EventHandler } from './consumer.ts'
 import type { RedisServer } from './redis.ts'
-
-export interface StreamEntry {
-  /** Redis stream id. */
-  streamId: string
-  /** JSON text of one SiteEvent, unchecked. */
-  event: string
-}
-/** Must be idempotent by event id: entries come again when it throws, or when the process dies before they are acknowledged. */
-export type EventHandler = (site: string, entries: StreamEntry[]) => Promise<void>
-
-export interface EventConsumer extends Service {
-  watch(site: string): void
-  unwatch(site: string): void
-}
 
 /** What manager and sites say to each other by Redis. Start it after the Redis server. */
 export interface SiteBus extends Service {
@@ -26,10 +15,74 @@ export interface SiteBus extends Service {
   sendCommand(site: string, jws: string): Promise<string>
   /** Consumer group `manager` on the event streams of all watched sites. Entries leave Redis once `handler` has resolved. */
   consumeEvents(handler: EventHandler): EventConsumer
-  /** Undefined when the site is away (no sign for 35 s). */
+  /** Undefined when the site is away (no sign for 35 s), or says something unreadable. */
   presence(site: string): Promise<Presence | undefined>
-  /** Removes all keys of a deleted site. Its user goes by `RedisServer.deleteSiteUser`. */
+  /** Removes all keys of a deleted site; unwatch it first. Its user goes by `RedisServer.deleteSiteUser`. */
   removeSite(site: string): Promise<void>
 }
 
-export declare function createSiteBus(deps: { redis: RedisServer; log: Log; clock: Clock; consumer?: string }): SiteBus
+const COMMANDS_KEPT_MS = 7 * 86_400_000
+
+const PresenceShape = z.object({
+  at: z.number(),
+  version: z.string().max(64),
+  revision: z.number(),
+  outbox: z.number(),
+  counters: z.record(z.string(), z.number()).default({}),
+})
+
+export function createSiteBus({
+  redis,
+  log,
+  clock,
+  consumer = 'manager',
+}: {
+  redis: RedisServer
+  log: Log
+  clock: Clock
+  /** Name of this manager in the consumer group: the same after a restart, another in each replica. */
+  consumer?: string
+}): SiteBus {
+  let open: Redis | undefined
+  const connection = (): Redis => {
+    if (!open) throw new Error('the site bus was used before it was started')
+    return open
+  }
+
+  return {
+    name: 'site-bus',
+    async start() {
+      open = redis.connect({ maxRetriesPerRequest: 5, connectionName: 'site-bus' })
+    },
+    async stop() {
+      open?.disconnect()
+      open = undefined
+    },
+    async publishState(site, jws, revision) {
+      const keys = siteKeys(site)
+      await connection().set(keys.state, jws)
+      await connection().publish(keys.nudge, String(revision))
+    },
+    async sendCommand(site, jws) {
+      const oldest = clock.now() - COMMANDS_KEPT_MS
+      const id = await connection().xadd(siteKeys(site).commands, 'MINID', oldest, '*', 'jws', jws)
+      if (id === null) throw new Error('Redis gave no id for the command')
+      return id
+    },
+    consumeEvents: (handler) => createConsumer(handler, { redis, log, clock, consumer }),
+    async presence(site) {
+      const text = await connection().get(siteKeys(site).presence)
+      if (text === null) return undefined
+      try {
+        return PresenceShape.parse(JSON.parse(text))
+      } catch (error) {
+        log.warn('presence.unreadable', { site, error })
+        return undefined
+      }
+    },
+    async removeSite(site) {
+      const keys = siteKeys(site)
+      await connection().unlink(keys.state, keys.commands, keys.events, keys.presence)
+    },
+  }
+}
