@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { execa, type ResultPromise } from 'execa'
+import { execa } from 'execa'
 
 /** One comparison. `ratio` > 1 means that ours is better, whichever way the unit counts. */
 export interface BenchRow {
@@ -103,7 +103,7 @@ export function spawnIn(ns: string, argv: readonly [string, ...string[]], option
 }
 
 /** Ends a child (SIGTERM, SIGKILL after 3 s) and waits until it is gone. */
-export async function end(child: ResultPromise): Promise<void> {
+export async function end(child: ReturnType<typeof spawnIn>): Promise<void> {
   child.kill('SIGTERM')
   const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
   await child
