@@ -51,6 +51,7 @@ export function steppedClock(start = 0): Clock & { advance(ms: number): void } {
     every: (ms, task) => add({ at: now + ms, period: ms, task }),
     sleep: (ms, signal) =>
       new Promise((resolve) => {
+        if (signal?.aborted) return resolve()
         add({ at: now + ms, task: resolve })
         signal?.addEventListener('abort', () => resolve())
       }),

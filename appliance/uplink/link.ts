@@ -66,7 +66,7 @@ export function createLink(deps: LinkDeps): Link {
     if (stopping.signal.aborted) end()
     up = true
     log.info('link.up')
-    const loops = sessionLoops({ ...deps, added }, guard(bus, clock), over.signal)
+    const loops = sessionLoops({ ...deps, added }, guard(bus, clock, over.signal), over.signal)
     try {
       await Promise.race([...loops, aborted(over.signal)])
       return 'stopped'
@@ -147,13 +147,27 @@ function sessionLoops(
 /** Facts that are sent again at the start of each session. */
 const RESEND = 200
 
-/** The same bus, where every call has a limit: one that is over it ends the session. This is the watchdog for silent connections. */
-function guard(bus: Bus, clock: Clock): Bus {
-  const within = <T>(what: string, limitMs: number, answer: Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      const cancel = clock.after(limitMs, () => reject(new Error(`no answer to ${what} within ${limitMs} ms`)))
-      answer.then(resolve, reject).finally(cancel)
+/**
+ * The same bus, where every call has a limit, and one that is over it ends the session: the watchdog for silent connections.
+ * Once the session is over, all calls reject, whatever became of their sockets.
+ */
+function guard(bus: Bus, clock: Clock, signal: AbortSignal): Bus {
+  const within = async <T>(what: string, limitMs: number, answer: Promise<T>): Promise<T> => {
+    let fail = (_: Error) => {}
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject
     })
+    const onAbort = () => fail(new Error('the session is over'))
+    const cancel = clock.after(limitMs, () => fail(new Error(`no answer to ${what} within ${limitMs} ms`)))
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort)
+    try {
+      return await Promise.race([answer, failed])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      cancel()
+    }
+  }
   return {
     readState: () => within('GET state', ANSWER_MS, bus.readState()),
     onNudge: (listener) => within('SUBSCRIBE', ANSWER_MS, bus.onNudge(listener)),
