@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createOutbox } from '@bridgehead/appliance/store/outbox.ts'
 import { openStore } from '@bridgehead/appliance/store/store.ts'
+import { busContract } from '@bridgehead/appliance/uplink/bus-contract.ts'
 import { createCommandTaker } from '@bridgehead/appliance/uplink/command-taker.ts'
 import { createSigningKey } from '@bridgehead/appliance/uplink/identity.ts'
 import { createLink } from '@bridgehead/appliance/uplink/link.ts'
@@ -147,6 +148,30 @@ const stateOf = (site: string, over: object) => ({
   keys: [],
   dns: {},
   ...over,
+})
+
+describe('the bus on Redis', () =>
+  busContract(async () => {
+    const site = newId()
+    await redis.setSiteUser(site, createHash('sha256').update(SECRET).digest('hex'))
+    const keys = siteKeys(site)
+    const admin = redis.connect()
+    cleanups.push(() => admin.disconnect())
+    const connect = redisBus({ site, host: '127.0.0.1', port, username: `site-${site}`, password: SECRET })
+    return {
+      open: () => connect(new AbortController().signal),
+      setState: async (jws) => void (await admin.set(keys.state, jws)),
+      nudge: async () => void (await admin.publish(keys.nudge, '1')),
+      addCommand: async (jws) => void (await bus.sendCommand(site, jws)),
+      commandsLeft: () => admin.xlen(keys.commands),
+      events: async () => (await admin.xrange(keys.events, '-', '+')).map(([, fields]) => fields[1] ?? ''),
+      presence: async () => (await admin.get(keys.presence)) ?? undefined,
+    }
+  }))
+
+test('a wrong secret is refused with the reason', async () => {
+  const connect = redisBus({ site: newId(), host: '127.0.0.1', port, username: 'site-x', password: 'no' })
+  await expect(connect(new AbortController().signal)).rejects.toThrow(/WRONGPASS/)
 })
 
 describe('state', () => {

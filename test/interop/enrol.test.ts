@@ -1,0 +1,199 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openStore } from '@bridgehead/appliance/store/store.ts'
+import { type EnrolDeps, enrol } from '@bridgehead/appliance/uplink/enrol.ts'
+import { createSigningKey, type Identity } from '@bridgehead/appliance/uplink/identity.ts'
+import { readMembership } from '@bridgehead/appliance/uplink/membership.ts'
+import { selfSignedIdentity } from '@bridgehead/manager/engines/tls/certificate.ts'
+import { steppedClock, systemClock } from '@bridgehead/shared/clock.ts'
+import { newId } from '@bridgehead/shared/ids.ts'
+import { type Log, silentLog } from '@bridgehead/shared/log.ts'
+import { type EnrolAnswer, EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
+import { verifyDocument } from '@bridgehead/shared/model/signed.ts'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+
+const directory = mkdtempSync(join(tmpdir(), 'bh-enrol-'))
+const TOKEN = 'one-time-token-0123456789'
+const WIREGUARD = { privateKey: `${'A'.repeat(42)}A=`, publicKey: `${'B'.repeat(42)}A=` }
+let tls: Awaited<ReturnType<typeof selfSignedIdentity>>
+
+beforeAll(async () => {
+  tls = await selfSignedIdentity({ directory: join(directory, 'tls'), hosts: [], now: Date.now() })
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+})
+
+type Reply = (request: EnrolRequest, count: number) => { status: number; body: unknown }
+
+/** A manager's enrolment door. `requests` are the bodies it was sent, `bytes` what arrived at all. */
+async function manager(reply: Reply, secure = true) {
+  const requests: EnrolRequest[] = []
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      const body = EnrolRequest.parse(JSON.parse(Buffer.concat(parts).toString()))
+      requests.push(body)
+      const { status, body: said } = reply(body, requests.length)
+      response.writeHead(status, { 'content-type': 'application/json' }).end(typeof said === 'string' ? said : JSON.stringify(said))
+    })
+  }
+  const server = secure ? createTlsServer({ key: tls.key, cert: tls.cert }, answer) : createServer(answer)
+  let bytes = 0
+  server.on('secureConnection', (socket) => socket.on('data', (part: Buffer) => (bytes += part.length)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  servers.push(server)
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  return { url: `${secure ? 'https' : 'http'}://127.0.0.1:${port}`, requests, bytes: () => bytes }
+}
+
+const member = (request: EnrolRequest): { status: number; body: EnrolAnswer } => ({
+  status: 200,
+  body: {
+    protocol: 1,
+    site: '01900000-0000-7000-8000-00000000000a',
+    name: 'nuremberg',
+    managerKeys: [request.signingKey],
+    redis: { host: '127.0.0.1', port: 6390, username: 'site-x' },
+    artifacts: 'http://127.0.0.1:8480/artifacts',
+    secret: 'secret',
+  },
+})
+
+let boxes = 0
+function box(settings: { manager: string; fingerprint?: string; token?: string | undefined }) {
+  const { token = TOKEN, ...rest } = settings
+  const file = join(directory, `bridgehead-${boxes++}.json`)
+  writeFileSync(file, JSON.stringify({ ...rest, token }), { mode: 0o640 })
+  const said: string[] = []
+  const note = (event: string, fields?: object) => void said.push(`${event} ${JSON.stringify(fields)}`)
+  const log: Log = { ...silentLog, info: note, warn: note, error: note }
+  const identity: Identity = { wireguard: WIREGUARD, wireguardFile: '/dev/null', signing: createSigningKey() }
+  const deps: EnrolDeps = {
+    config: { file, token, ...rest },
+    identity,
+    hardware: { macs: [] },
+    version: '0.0.0-test',
+    store: openStore(':memory:'),
+    clock: { ...systemClock, sleep: async () => {} },
+    random: Math.random,
+    log,
+    signal: new AbortController().signal,
+  }
+  return { deps, said, file: () => JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, path: file }
+}
+
+test('a token is spent at the pinned manager, the answer kept, the token erased', async () => {
+  const door = await manager(member)
+  const one = box({ manager: door.url, fingerprint: tls.fingerprint })
+  const membership = await enrol(one.deps)
+  expect(membership).toMatchObject({ name: 'nuremberg', secret: 'secret' })
+  expect(readMembership(one.deps.store)).toEqual(membership)
+  expect(one.file()).toEqual({ manager: door.url, fingerprint: tls.fingerprint })
+  expect(statSync(one.path).mode & 0o777).toBe(0o640)
+  const { proof, ...claim } = door.requests[0] ?? expect.fail('no request came')
+  expect(claim).toMatchObject({ token: TOKEN, wireguardKey: WIREGUARD.publicKey, version: '0.0.0-test' })
+  expect(claim.signingKey).not.toHaveProperty('d')
+  expect(await verifyDocument('enrolment', proof, [claim.signingKey])).toEqual(claim)
+})
+
+for (const { peer, fingerprint, why } of [
+  { peer: 'with another certificate than the pinned one', fingerprint: 'ab'.repeat(32), why: /but abab.* is pinned/ },
+  { peer: 'with a certificate that nobody vouches for, and no pin', fingerprint: undefined, why: /self-signed/ },
+])
+  test(`a manager ${peer} hears nothing`, async () => {
+    const door = await manager(member)
+    const one = box({ manager: door.url, ...(fingerprint === undefined ? {} : { fingerprint }) })
+    const ending = new AbortController()
+    const sleeps: number[] = []
+    const clock = {
+      ...systemClock,
+      sleep: async (ms: number) => {
+        if (sleeps.push(ms) === 3) ending.abort()
+      },
+    }
+    expect(await enrol({ ...one.deps, clock, signal: ending.signal })).toBeUndefined()
+    expect(one.said.join('\n')).toMatch(why)
+    expect(sleeps).toHaveLength(3)
+    expect(door.bytes()).toBe(0)
+    expect(door.requests).toEqual([])
+    expect(one.file().token).toBe(TOKEN)
+  })
+
+test('a pending box shows its code and asks until a person decided', async () => {
+  const door = await manager((request, count) =>
+    count < 4 ? { status: 202, body: { pending: true, code: 'blue-cat-42' } } : member(request),
+  )
+  const one = box({ manager: door.url, fingerprint: tls.fingerprint })
+  expect(await enrol(one.deps)).toMatchObject({ name: 'nuremberg' })
+  expect(door.requests).toHaveLength(4)
+  expect(one.said.filter((line) => line.includes('enrol.pending')).join()).toMatch(/blue-cat-42/)
+})
+
+test('refusals, broken answers and error pages are told, and the box goes on asking', async () => {
+  const door = await manager(
+    (request, count) =>
+      [
+        { status: 403, body: { title: 'Token refused', detail: 'the token expired' } },
+        { status: 502, body: '<html>Bad gateway</html>' },
+        { status: 200, body: { site: 'x' } },
+      ][count - 1] ?? member(request),
+    false,
+  )
+  const one = box({ manager: door.url })
+  expect(await enrol(one.deps)).toMatchObject({ name: 'nuremberg' })
+  const said = one.said.join('\n')
+  expect(said).toMatch(/enrol\.refused.*HTTP 403 Token refused: the token expired/)
+  expect(said).toMatch(/enrol\.failed.*HTTP 502/)
+  expect(said).toMatch(/enrol\.failed.*does not fit/)
+  expect(said).not.toContain(TOKEN)
+})
+
+test('a box that died before it kept the answer asks again with the same keys', async () => {
+  const door = await manager(member, false)
+  const one = box({ manager: door.url })
+  const dying = openStore(':memory:')
+  dying.db.exec("CREATE TRIGGER full_disk BEFORE INSERT ON kv BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+  await expect(enrol({ ...one.deps, store: dying })).rejects.toThrow('disk full')
+  expect(one.file().token).toBe(TOKEN)
+  expect(await enrol(one.deps)).toMatchObject({ name: 'nuremberg' })
+  const [first, second] = door.requests
+  expect(second).toEqual(first)
+})
+
+test('a member needs no network, and erases a token that a crash left behind', async () => {
+  const door = await manager(member, false)
+  const one = box({ manager: door.url })
+  const membership = await enrol(one.deps)
+  writeFileSync(one.path, JSON.stringify({ manager: door.url, token: TOKEN }))
+  const nowhere = { ...one.deps.config, manager: 'http://127.0.0.1:1' }
+  expect(await enrol({ ...one.deps, config: nowhere, clock: steppedClock() })).toEqual(membership)
+  expect(one.file()).toEqual({ manager: door.url })
+  expect(door.requests).toHaveLength(1)
+})
+
+test('a new token on an enrolled box is left where it is, and said', async () => {
+  const door = await manager(member, false)
+  const one = box({ manager: door.url })
+  await enrol(one.deps)
+  const fresh = `another-${newId()}`
+  writeFileSync(one.path, JSON.stringify({ manager: door.url, token: fresh }))
+  await enrol({ ...one.deps, config: { ...one.deps.config, token: fresh } })
+  expect(one.file().token).toBe(fresh)
+  expect(one.said.join('\n')).toMatch(/enrol\.token_ignored/)
+})
+
+test('a box without a token says so', async () => {
+  const one = box({ manager: 'http://127.0.0.1:1' })
+  const { token: _, ...config } = one.deps.config
+  expect(await enrol({ ...one.deps, config })).toBeUndefined()
+  expect(one.said.join('\n')).toMatch(/enrol\.no_token/)
+})
