@@ -95,11 +95,11 @@ export function createTftpServer({ clock, log: fullLog, port, find, done }: Tftp
       if (stopped) return void (await file?.close())
       if (file) return begin(file, { name, options, local: door.local, peer, key, request, began })
       counts.not_found++
-      log.info('tftp.not_found', { name, client: peer.address })
+      log.info('tftp.not_found', { file: name, client: peer.address })
       door.send({ kind: 'error', code: TFTP_ERROR.notFound, message: 'no such file here' }, peer)
     } catch (error) {
       counts.find_failed++
-      log.error('tftp.find_failed', { name, client: peer.address, error })
+      log.error('tftp.find_failed', { file: name, client: peer.address, error })
       door.send({ kind: 'error', code: TFTP_ERROR.undefined, message: 'the file could not be opened' }, peer)
     } finally {
       asking.delete(key)
@@ -126,10 +126,14 @@ export function createTftpServer({ clock, log: fullLog, port, find, done }: Tftp
     running.set(key, entry)
     session.ended.then(({ outcome, bytes, retries, cause }) => {
       if (running.get(key) === entry) running.delete(key)
-      const transfer = { name, client: peer.address, bytes, ms: clock.now() - began, retries, outcome }
+      const facts = { client: peer.address, bytes, ms: clock.now() - began, retries }
       const good = outcome === 'complete' || outcome === 'tsize-only'
-      log[good ? 'info' : 'warn'](`tftp.${outcome.replace('-', '_')}`, { ...transfer, ...(cause === undefined ? {} : { error: cause }) })
-      done?.(transfer)
+      log[good ? 'info' : 'warn'](`tftp.${outcome.replace('-', '_')}`, {
+        file: name,
+        ...facts,
+        ...(cause === undefined ? {} : { error: cause }),
+      })
+      done?.({ name, ...facts, outcome })
     })
   }
 
