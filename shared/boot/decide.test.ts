@@ -4,7 +4,7 @@ import { SiteState } from '../model/state.ts'
 import type { BootClient } from './client.ts'
 import { type BootHost, decideBoot } from './decide.ts'
 import { renderTemplate } from './render.ts'
-import { bootScript, scriptVariables } from './scripts.ts'
+import { autoexecScript, bootScript, scriptVariables } from './scripts.ts'
 
 const ref = (name: string) => ({ sha256: 'a'.repeat(64), bytes: 1, name })
 const SITE = '01890000-0000-7000-8000-000000000001'
@@ -152,4 +152,14 @@ test('a template with an unknown variable is refused with its place', () => {
 
 test('a template that would never end is stopped', () => {
   expect(() => renderTemplate('{% for i in (1..100000000) %}x{% endfor %}', {})).toThrow()
+})
+
+test('the disk script tries the disk itself, then a tiny GRUB where iPXE is too old, then hands back to the firmware with an error', () => {
+  const goal = { kind: 'local-disk' } as const
+  const boot = { id: '', token: '' }
+  const variables = scriptVariables({ server: 'http://10.0.0.2', state, host: approved, mac, platform: 'bios-x86', tags: {}, goal, boot })
+  expect(bootScript(goal, state, variables)).toContain(
+    'sanboot --no-describe --drive 0x80 || iseq ${platform}-${buildarch} efi-x86_64 && chain http://10.0.0.2/loaders/disk-x64.efi || exit 1',
+  )
+  expect(autoexecScript('http://10.0.0.2')).toContain('dhcp && chain')
 })

@@ -3,9 +3,15 @@ import type { BootHost, Goal } from './decide.ts'
 import { renderTemplate } from './render.ts'
 
 /**
- * Asks for the real script with what iPXE knows of the machine. Served as /boot/start.ipxe, and as autoexec.ipxe, which
- * iPXE for UEFI fetches beside itself before its own DHCP. `server` is `http://ip[:port]`.
+ * What iPXE for UEFI (2021 and newer) finds beside itself, before it has an address of its own. Saves the 2 s of its banner. `server` is `http://ip[:port]`.
  */
+export function autoexecScript(server: string): string {
+  return `#!ipxe
+dhcp && chain --autofree ${server}/boot/start.ipxe || exit 1
+`
+}
+
+/** Asks for the real script with what iPXE knows of the machine. Served as /boot/start.ipxe. `server` is `http://ip[:port]`. */
 export function startScript(server: string): string {
   return `#!ipxe
 :try
@@ -41,7 +47,7 @@ export function bootScript(goal: Goal, state: SiteState, variables: ScriptVariab
       return renderTemplate(WAIT, variables)
     case 'local-disk':
     case 'ignore':
-      return renderTemplate(variables.host.platform === 'bios-x86' ? BIOS_DISK : UEFI_DISK, variables)
+      return renderTemplate(LOCAL_DISK, variables)
   }
 }
 
@@ -91,13 +97,12 @@ sleep 10
 chain --replace --autofree {{ server }}/boot/start.ipxe || reboot
 `
 
-const BIOS_DISK = `#!ipxe
+/**
+ * BIOS, and UEFI with an iPXE of 2021 or newer, start the first disk by `sanboot`. Older iPXE for UEFI cannot; there a tiny GRUB loads
+ * \\EFI\\BOOT\\BOOTX64.EFI of the disk. `exit 1` hands back to the firmware, which tries its next entry; plain `exit` would end the
+ * boot order with success (UEFI 2.10 §3.1.1) and leave the machine in its setup menu. Tried with iPXE 1.0.0+2019 and 1.21.1+2025.
+ */
+const LOCAL_DISK = `#!ipxe
 echo Bridgehead: {{ host.name }} boots its own disk
-sanboot --no-describe --drive 0x80 || exit 1
-`
-
-/** UEFI goes on to its next boot entry when a network entry ends with an error. */
-const UEFI_DISK = `#!ipxe
-echo Bridgehead: {{ host.name }} boots its own disk
-exit 1
+sanboot --no-describe --drive 0x80 || iseq \${platform}-\${buildarch} efi-x86_64 && chain {{ server }}/loaders/disk-x64.efi || exit 1
 `

@@ -1,6 +1,6 @@
 import type { BootClient } from '@bridgehead/shared/boot/client.ts'
 import { platformOf } from '@bridgehead/shared/boot/client.ts'
-import { startScript } from '@bridgehead/shared/boot/scripts.ts'
+import { autoexecScript, startScript } from '@bridgehead/shared/boot/scripts.ts'
 import type { Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { Mac } from '@bridgehead/shared/model/address.ts'
 import type { HostFacts } from '@bridgehead/shared/model/event.ts'
@@ -28,8 +28,13 @@ type Handler = (desk: BootDesk, request: LanRequest, id: string) => Promise<LanA
 const ROUTES: readonly { method: string; path: RegExp; handle: Handler }[] = [
   {
     method: 'GET',
-    path: /^\/(?:boot\/start|(?:loaders\/)?autoexec)\.ipxe$/,
+    path: /^\/boot\/start\.ipxe$/,
     handle: async (desk, { server }) => text(startScript(desk.serverUrl(server))),
+  },
+  {
+    method: 'GET',
+    path: /^\/(?:loaders\/)?autoexec\.ipxe$/,
+    handle: async (desk, { server }) => text(autoexecScript(desk.serverUrl(server))),
   },
   { method: 'GET', path: /^\/boot\/script$/, handle: script },
   {
