@@ -29,7 +29,7 @@ const PACKAGES = {
     'ipxe',
     'ca-certificates',
   ],
-  lab: ['qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'openssh-client', 'procps'],
+  lab: ['qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
   clients: ['bind9-dnsutils', 'tftp-hpa', 'atftp', 'curl', 'isc-dhcp-client', 'dhcpcd-base', 'dnsmasq-base', 'openssh-server'],
   peers: ['kea-dhcp4-server', 'kea-admin', 'dnsmasq-base', 'unbound', 'knot', 'nginx-light|nginx', 'dnsperf', 'curl'],
 }
