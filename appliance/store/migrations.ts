@@ -9,14 +9,13 @@ export const MIGRATIONS: readonly string[] = [
   -- orders that were carried out or refused
   CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID;
 
-  -- DHCP: one row per address that was promised to anyone
+  -- DHCP: one row per address that was promised to anyone. The daemon reads it whole at its start; a machine is its MAC (client ids change
+  -- between firmware, loader and system), and no index is kept up at every ACK for queries that nobody makes
   CREATE TABLE leases (
     lan TEXT NOT NULL, ip TEXT NOT NULL, client TEXT NOT NULL, mac TEXT NOT NULL, hostname TEXT,
     state TEXT NOT NULL CHECK (state IN ('offered', 'bound', 'declined')), until INTEGER NOT NULL,
     PRIMARY KEY (lan, ip)
   ) WITHOUT ROWID;
-  CREATE UNIQUE INDEX leases_client ON leases (lan, client);
-  CREATE INDEX leases_mac ON leases (mac);
 
   -- machines as this site knows them; the manager's wishes lie in the state document
   CREATE TABLE hosts (
