@@ -1,12 +1,21 @@
+import { autoexecScript } from '@bridgehead/shared/boot/scripts.ts'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
+import { contains, type Ipv4 } from '@bridgehead/shared/model/address.ts'
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import type { Config } from './config.ts'
+import { createDhcpServer } from './distributors/dhcp/server.ts'
 import { createDnsServer } from './distributors/dns/server.ts'
+import { bootRoutes } from './distributors/pxe/boot-routes.ts'
+import { createBootHttp } from './distributors/pxe/http.ts'
+import type { LanFile, LanFileKind } from './distributors/pxe/lan-http.ts'
 import { createTftpServer } from './distributors/pxe/tftp.ts'
+import { tftpFileAt, tftpFileOf } from './distributors/pxe/tftp-files.ts'
 import { createHostEngine } from './hosts/engine.ts'
+import { createInstalls } from './hosts/install.ts'
+import { followNames } from './names.ts'
 import type { Outbox } from './store/outbox.ts'
 import type { Store } from './store/store.ts'
 import { createCommandTaker } from './uplink/command-taker.ts'
@@ -36,13 +45,67 @@ export interface ApplianceDeps {
 export function createAppliance(deps: ApplianceDeps): readonly Service[] {
   const { config, version, identity, store, outbox, log, clock, newId, newToken, random } = deps
   const engine = createHostEngine({ store, outbox, clock, log, newId, newToken, httpPort: config.ports.http })
-  const tftp = createTftpServer({ clock, log, port: config.ports.tftp, find: async () => undefined })
+  const installs = createInstalls({ store, outbox, clock, engine, siteKey: '' })
+  let reserved: ReadonlySet<Ipv4> = new Set()
+
+  const findFile = async (_kind: LanFileKind, _id: string): Promise<LanFile | undefined> => undefined
+
+  const dhcp = createDhcpServer({
+    store,
+    outbox,
+    clock,
+    log,
+    random,
+    ports: config.ports,
+    boot: {
+      advise: engine.adviseInWrite,
+      saw: engine.sawInWrite,
+      reservation: engine.reservationInWrite,
+      reserved: (ip) => reserved.has(ip),
+    },
+  })
+  const tftp = createTftpServer({
+    clock,
+    log,
+    port: config.ports.tftp,
+    async find(name, client) {
+      // iPXE asks for it when its loader came by TFTP; over HTTP it comes from the boot routes.
+      const lan = name === 'autoexec.ipxe' && engine.state()?.lans.find((one) => contains(one.subnet, client))
+      if (lan) return tftpFileOf(autoexecScript(engine.serverUrl(lan.address)))
+      const file = await findFile('loader', name)
+      return file && tftpFileAt(file.path)
+    },
+  })
+  const http = createBootHttp({ clock, log, port: config.ports.http, find: findFile, routes: bootRoutes({ ...engine, ...installs }) })
   const dns = createDnsServer({ log, clock, port: config.ports.dns })
 
+  const names = followNames({
+    clock,
+    outbox,
+    hosts: engine.names,
+    leases: (lan) => dhcp.leases(lan),
+    apply: (state, known) => dns.apply({ lans: state.lans, ...state.dns, names: known }),
+  })
+  const counters = () => ({
+    ...prefixed('dhcp', dhcp.counters()),
+    ...prefixed('tftp', tftp.counters()),
+    ...prefixed('http', http.counters()),
+    ...prefixed('dns', dns.counters()),
+  })
+  const parts: Record<string, (state: SiteState) => void> = {
+    dhcp: (state) => dhcp.apply(state.lans),
+    tftp: (state) => tftp.apply(state.lans.map((lan) => lan.address)),
+    http: (state) => http.apply(state.lans.map((lan) => lan.address)),
+    dns: (state) => names.apply(state),
+  }
   const distribute = (state: SiteState) => {
-    const addresses = state.lans.map((lan) => lan.address)
-    tftp.apply(addresses)
-    dns.apply({ lans: state.lans, ...state.dns, names: engine.names() })
+    reserved = new Set(state.hosts.flatMap((host) => host.ip ?? []))
+    for (const [part, apply] of Object.entries(parts))
+      try {
+        apply(state)
+      } catch (error) {
+        log.error('distribute.failed', { part, revision: state.revision, error })
+      }
   }
 
   let states: StateKeeper | undefined
@@ -68,7 +131,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
         random,
         log,
         version,
-        counters: () => ({}),
+        counters,
       })
       return overlay ? [overlay, link] : [link]
     },
@@ -77,5 +140,11 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     log,
   })
 
-  return [tftp, dns, uplink]
+  return [dhcp, tftp, http, dns, uplink]
+}
+
+function prefixed(part: string, counters: object): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(counters).flatMap(([name, count]) => (typeof count === 'number' ? [[`${part}.${name}`, count]] : [])),
+  )
 }
