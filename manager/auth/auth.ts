@@ -1,0 +1,236 @@
+import { apiKey } from '@better-auth/api-key'
+import type { Log } from '@bridgehead/shared/log.ts'
+import { betterAuth } from 'better-auth'
+import { getMigrations } from 'better-auth/db/migration'
+import { organization } from 'better-auth/plugins'
+import { type Principal, SCOPES, type Scope } from '../engines/http/scope.ts'
+import type { Db } from '../engines/store/store.ts'
+
+export interface ApiKeyInfo {
+  id: string
+  name: string
+  /** First characters, for people to recognise it. */
+  start: string
+  scopes: Scope[]
+  createdAt: number
+  expiresAt?: number | undefined
+  lastUsedAt?: number | undefined
+}
+
+/** Accounts, organisations, sessions and API keys: better-auth on the manager's own database. */
+export interface Auth {
+  /** Makes or extends better-auth's tables. Once, before the rest. */
+  migrate(): Promise<void>
+  /** Serves /api/auth/*. */
+  handle(request: Request): Promise<Response>
+  /** Who sends these headers; undefined when nobody known does. */
+  principal(headers: Headers): Promise<Principal | undefined>
+  /** Signs in with a password; the answer carries the session cookie. Undefined: wrong e-mail or password. */
+  signIn(email: string, password: string): Promise<Headers | undefined>
+  hasAccounts(): Promise<boolean>
+  /** Makes the account, its organisation and the membership; again with the same e-mail, it goes on where it stopped. */
+  createOwner(owner: {
+    email: string
+    password: string
+    name: string
+    organisation: string
+  }): Promise<{ user: string; organisation: string }>
+  createApiKey(key: {
+    organisation: string
+    user?: string | undefined
+    name: string
+    scopes: readonly Scope[]
+    expiresInSeconds?: number | undefined
+  }): Promise<{ id: string; key: string }>
+  listApiKeys(organisation: string): Promise<ApiKeyInfo[]>
+  /** False when the organisation has no such key. */
+  deleteApiKey(organisation: string, id: string): Promise<boolean>
+}
+
+export interface AuthOptions {
+  db: Db
+  /** At least 32 secret bytes, as text. */
+  secret: string
+  /** Where browsers find the manager. */
+  baseUrl: string
+  trustedOrigins: readonly string[]
+  log: Log
+}
+
+const KEY_PREFIX = 'bh_'
+/** A person's rights by role in the organisation. */
+const READ_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read'))
+
+interface Member {
+  userId: string
+  organizationId: string
+  role: string
+}
+interface KeyRow {
+  id: string
+  name: string | null
+  start: string | null
+  referenceId: string
+  permissions: string | null
+  createdAt: Date
+  expiresAt: Date | null
+  lastRequest: Date | null
+}
+
+export function createAuth({ db, secret, baseUrl, trustedOrigins, log }: AuthOptions): Auth {
+  const options = authOptions({ db, secret, baseUrl, trustedOrigins, log })
+  const auth = betterAuth(options)
+  const memberOf = async (user: string): Promise<Member | undefined> => {
+    const { adapter } = await auth.$context
+    const found = await adapter.findMany<Member>({ model: 'member', where: [{ field: 'userId', value: user }], limit: 1 })
+    return found[0]
+  }
+
+  const byKey = async (key: string): Promise<Principal | undefined> => {
+    const checked = await auth.api.verifyApiKey({ body: { key } })
+    if (!checked.valid || !checked.key) return undefined
+    const { id, name, referenceId, permissions } = checked.key
+    return { organisation: referenceId, actor: { kind: 'key', id, name: name ?? id }, scopes: new Set(toScopes(permissions ?? {})) }
+  }
+  const bySession = async (headers: Headers): Promise<Principal | undefined> => {
+    const found = await auth.api.getSession({ headers })
+    const member = found && (await memberOf(found.user.id))
+    if (!found || !member) return undefined
+    const scopes = member.role.split(',').some((role) => role === 'owner' || role === 'admin') ? SCOPES : READ_SCOPES
+    return {
+      organisation: member.organizationId,
+      actor: { kind: 'user', id: found.user.id, name: found.user.email },
+      scopes: new Set(scopes),
+    }
+  }
+
+  return {
+    async migrate() {
+      const { runMigrations } = await getMigrations(options)
+      await runMigrations()
+    },
+    handle: (request) => auth.handler(request),
+    async principal(headers) {
+      const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+      const key = headers.get('x-api-key') ?? bearer
+      if (key !== undefined) return byKey(key)
+      return headers.has('cookie') ? bySession(headers) : undefined
+    },
+    async signIn(email, password) {
+      const answer = await auth.api.signInEmail({ body: { email, password }, asResponse: true })
+      return answer.ok ? answer.headers : undefined
+    },
+    async hasAccounts() {
+      const { adapter } = await auth.$context
+      return (await adapter.count({ model: 'user' })) > 0
+    },
+    async createOwner({ email, password, name, organisation }) {
+      const context = await auth.$context
+      const hash = await context.password.hash(password)
+      const known = await context.internalAdapter.findUserByEmail(email, { includeAccounts: true })
+      const user = known?.user ?? (await context.internalAdapter.createUser({ email, name, emailVerified: true }, { method: 'admin' }))
+      if (known?.accounts.some((account) => account.providerId === 'credential'))
+        await context.internalAdapter.updatePassword(user.id, hash)
+      else await context.internalAdapter.linkAccount({ userId: user.id, providerId: 'credential', accountId: user.id, password: hash })
+      const member = await memberOf(user.id)
+      if (member) return { user: user.id, organisation: member.organizationId }
+      const slug = organisation.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-') || 'organisation'
+      const made = await auth.api.createOrganization({ body: { name: organisation, slug, userId: user.id } })
+      if (!made) throw new Error('better-auth made no organisation')
+      return { user: user.id, organisation: made.id }
+    },
+    async createApiKey({ organisation, user, name, scopes, expiresInSeconds }) {
+      const { adapter } = await auth.$context
+      const owner = user ?? (await ownerOf(adapter, organisation))
+      const made = await auth.api.createApiKey({
+        body: {
+          name,
+          userId: owner,
+          organizationId: organisation,
+          permissions: toPermissions(scopes),
+          ...(expiresInSeconds === undefined ? {} : { expiresIn: expiresInSeconds }),
+        },
+      })
+      return { id: made.id, key: made.key }
+    },
+    async listApiKeys(organisation) {
+      const { adapter } = await auth.$context
+      const rows = await adapter.findMany<KeyRow>({ model: 'apikey', where: [{ field: 'referenceId', value: organisation }], limit: 1000 })
+      return rows.map(keyInfo)
+    },
+    async deleteApiKey(organisation, id) {
+      const { adapter } = await auth.$context
+      const where = [
+        { field: 'id', value: id },
+        { field: 'referenceId', value: organisation },
+      ]
+      return (await adapter.deleteMany({ model: 'apikey', where })) > 0
+    },
+  }
+}
+
+function authOptions({ db, secret, baseUrl, trustedOrigins, log }: AuthOptions) {
+  return {
+    appName: 'Bridgehead',
+    secret,
+    baseURL: baseUrl,
+    basePath: '/api/auth',
+    trustedOrigins: [...trustedOrigins],
+    database: { db, type: 'sqlite' as const },
+    telemetry: { enabled: false },
+    // Accounts come by the set-up link or by invitation, never by whoever finds the page.
+    emailAndPassword: { enabled: true, disableSignUp: true, minPasswordLength: 12, maxPasswordLength: 256 },
+    logger: {
+      level: 'warn' as const,
+      disableColors: true,
+      log: (level: string, message: string) => log.debug('auth.library', { level, message }),
+    },
+    advanced: { cookiePrefix: 'bridgehead', database: { generateId: 'uuid' as const } },
+    plugins: [
+      organization({ allowUserToCreateOrganization: false }),
+      apiKey({
+        references: 'organization',
+        defaultPrefix: KEY_PREFIX,
+        startingCharactersConfig: { charactersLength: 8 },
+        rateLimit: { enabled: false },
+        maximumNameLength: 100,
+      }),
+    ],
+  }
+}
+
+type Adapter = { findMany<T>(query: { model: string; where: { field: string; value: string }[]; limit?: number }): Promise<T[]> }
+async function ownerOf(adapter: Adapter, organisation: string): Promise<string> {
+  const members = await adapter.findMany<Member>({ model: 'member', where: [{ field: 'organizationId', value: organisation }], limit: 100 })
+  const owner = members.find((member) => member.role.split(',').includes('owner'))
+  if (!owner) throw new Error(`organisation ${organisation} has no owner`)
+  return owner.userId
+}
+
+/** `sites:read` <-> `{ sites: ['read'] }`; `admin` <-> `{ admin: ['all'] }`. */
+function toPermissions(scopes: readonly Scope[]): Record<string, string[]> {
+  const permissions: Record<string, string[]> = {}
+  for (const scope of scopes) {
+    const [resource = scope, action = 'all'] = scope.split(':')
+    permissions[resource] = [...(permissions[resource] ?? []), action]
+  }
+  return permissions
+}
+function toScopes(permissions: Record<string, string[]>): Scope[] {
+  return SCOPES.filter((scope) => {
+    const [resource = scope, action = 'all'] = scope.split(':')
+    return permissions[resource]?.includes(action) ?? false
+  })
+}
+
+function keyInfo(row: KeyRow): ApiKeyInfo {
+  return {
+    id: row.id,
+    name: row.name ?? '',
+    start: row.start ?? '',
+    scopes: toScopes(row.permissions ? (JSON.parse(row.permissions) as Record<string, string[]>) : {}),
+    createdAt: new Date(row.createdAt).getTime(),
+    expiresAt: row.expiresAt ? new Date(row.expiresAt).getTime() : undefined,
+    lastUsedAt: row.lastRequest ? new Date(row.lastRequest).getTime() : undefined,
+  }
+}

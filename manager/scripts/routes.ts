@@ -1,0 +1,228 @@
+import { RenderError, renderTemplate } from '@bridgehead/shared/boot/render.ts'
+import type { Clock } from '@bridgehead/shared/clock.ts'
+import type { NewId } from '@bridgehead/shared/ids.ts'
+import { z } from 'zod'
+import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
+import { Problem } from '../engines/http/problem.ts'
+import type { Db, Tx } from '../engines/store/store.ts'
+import { NewProfile, NewScript, Profile, Script, Version } from './model.ts'
+import {
+  deleteProfile,
+  deleteScript,
+  getProfile,
+  getScript,
+  listProfiles,
+  listScripts,
+  listVersions,
+  putProfile,
+  putScript,
+} from './records.ts'
+
+export interface ScriptDeps {
+  db: Db
+  changes: { mark(tx: Tx, organisation: string): Promise<void>; kick(): void }
+  newId: NewId
+  clock: Clock
+}
+
+const params = z.object({ id: z.string().max(100) })
+const versions = json(z.object({ items: z.array(Version) }), 'All versions, newest first.')
+const Rendered = z.object({ text: z.string() })
+
+const op = {
+  listScripts: operation('scripts:read', {
+    method: 'get',
+    path: '/scripts',
+    tags: ['scripts'],
+    summary: 'Scripts, each in its newest version',
+    responses: { 200: json(z.object({ items: z.array(Script) }), 'All scripts.') },
+  }),
+  createScript: operation('scripts:write', {
+    method: 'post',
+    path: '/scripts',
+    tags: ['scripts'],
+    summary: 'Make a script',
+    request: { body: body(NewScript) },
+    responses: { 201: json(Script, 'The script, version 1.') },
+  }),
+  getScript: operation('scripts:read', {
+    method: 'get',
+    path: '/scripts/{id}',
+    tags: ['scripts'],
+    summary: 'One script, by id or name',
+    request: { params, query: z.strictObject({ version: z.coerce.number().int().positive().optional() }) },
+    responses: { 200: json(Script, 'The script, newest version unless told.') },
+  }),
+  putScript: operation('scripts:write', {
+    method: 'put',
+    path: '/scripts/{id}',
+    tags: ['scripts'],
+    summary: 'Make the next version of a script; old ones stay',
+    request: { params, body: body(NewScript) },
+    responses: { 200: json(Script, 'The new version.') },
+  }),
+  deleteScript: operation('scripts:write', {
+    method: 'delete',
+    path: '/scripts/{id}',
+    tags: ['scripts'],
+    summary: 'Delete a script that no profile uses',
+    request: { params },
+    responses: { 204: NOTHING },
+  }),
+  scriptVersions: operation('scripts:read', {
+    method: 'get',
+    path: '/scripts/{id}/versions',
+    tags: ['scripts'],
+    summary: 'Versions of a script',
+    request: { params },
+    responses: { 200: versions },
+  }),
+  render: operation('scripts:read', {
+    method: 'post',
+    path: '/scripts/{id}/render',
+    tags: ['scripts'],
+    summary: 'What the script becomes with these variables',
+    request: { params, body: body(z.strictObject({ variables: z.record(z.string(), z.unknown()).default({}) })) },
+    responses: { 200: json(Rendered, 'The text that a machine would get.') },
+  }),
+  listProfiles: operation('scripts:read', {
+    method: 'get',
+    path: '/profiles',
+    tags: ['profiles'],
+    summary: 'Profiles, each in its newest version',
+    responses: { 200: json(z.object({ items: z.array(Profile) }), 'All profiles.') },
+  }),
+  createProfile: operation('scripts:write', {
+    method: 'post',
+    path: '/profiles',
+    tags: ['profiles'],
+    summary: 'Make a profile',
+    request: { body: body(NewProfile) },
+    responses: { 201: json(Profile, 'The profile, version 1.') },
+  }),
+  getProfile: operation('scripts:read', {
+    method: 'get',
+    path: '/profiles/{id}',
+    tags: ['profiles'],
+    summary: 'One profile, by id or name',
+    request: { params },
+    responses: { 200: json(Profile, 'The profile, newest version.') },
+  }),
+  putProfile: operation('scripts:write', {
+    method: 'put',
+    path: '/profiles/{id}',
+    tags: ['profiles'],
+    summary: 'Make the next version of a profile; old ones stay',
+    request: { params, body: body(NewProfile) },
+    responses: { 200: json(Profile, 'The new version.') },
+  }),
+  deleteProfile: operation('scripts:write', {
+    method: 'delete',
+    path: '/profiles/{id}',
+    tags: ['profiles'],
+    summary: 'Delete a profile',
+    request: { params },
+    responses: { 204: NOTHING },
+  }),
+  profileVersions: operation('scripts:read', {
+    method: 'get',
+    path: '/profiles/{id}/versions',
+    tags: ['profiles'],
+    summary: 'Versions of a profile',
+    request: { params },
+    responses: { 200: versions },
+  }),
+}
+
+/** Scripts and profiles. */
+export function scriptRoutes({ db, changes, newId, clock }: ScriptDeps) {
+  const change = async (organisation: string, task: (tx: Tx) => Promise<void>) => {
+    await db.transaction().execute(async (tx) => {
+      await task(tx)
+      await changes.mark(tx, organisation)
+    })
+    changes.kick()
+  }
+  return newApp()
+    .openapi(op.listScripts, async (c) => c.json({ items: await listScripts(db, c.get('principal').organisation) }, 200))
+    .openapi(op.createScript, async (c) => {
+      const { organisation } = c.get('principal')
+      const script = c.req.valid('json')
+      checkTemplate(script.text)
+      const id = newId()
+      await change(organisation, (tx) => putScript(tx, organisation, id, script, clock.now()))
+      return c.json(await getScript(db, organisation, id), 201)
+    })
+    .openapi(op.getScript, async (c) =>
+      c.json(await getScript(db, c.get('principal').organisation, c.req.valid('param').id, c.req.valid('query').version), 200),
+    )
+    .openapi(op.putScript, async (c) => {
+      const { organisation } = c.get('principal')
+      const script = c.req.valid('json')
+      checkTemplate(script.text)
+      const { id } = await getScript(db, organisation, c.req.valid('param').id)
+      await change(organisation, (tx) => putScript(tx, organisation, id, script, clock.now()))
+      return c.json(await getScript(db, organisation, id), 200)
+    })
+    .openapi(op.deleteScript, async (c) => {
+      const { organisation } = c.get('principal')
+      await change(organisation, (tx) => deleteScript(tx, organisation, c.req.valid('param').id))
+      return c.body(null, 204)
+    })
+    .openapi(op.scriptVersions, async (c) => {
+      const { id } = await getScript(db, c.get('principal').organisation, c.req.valid('param').id)
+      return c.json({ items: await listVersions(db, 'script_versions', id) }, 200)
+    })
+    .openapi(op.render, async (c) => {
+      const script = await getScript(db, c.get('principal').organisation, c.req.valid('param').id)
+      return c.json({ text: render(script.text, c.req.valid('json').variables) }, 200)
+    })
+    .openapi(op.listProfiles, async (c) => c.json({ items: await listProfiles(db, c.get('principal').organisation) }, 200))
+    .openapi(op.createProfile, async (c) => {
+      const { organisation } = c.get('principal')
+      const id = newId()
+      await change(organisation, (tx) => putProfile(tx, organisation, id, c.req.valid('json'), clock.now()))
+      return c.json(await getProfile(db, organisation, id), 201)
+    })
+    .openapi(op.getProfile, async (c) => c.json(await getProfile(db, c.get('principal').organisation, c.req.valid('param').id), 200))
+    .openapi(op.putProfile, async (c) => {
+      const { organisation } = c.get('principal')
+      const { id } = await getProfile(db, organisation, c.req.valid('param').id)
+      await change(organisation, (tx) => putProfile(tx, organisation, id, c.req.valid('json'), clock.now()))
+      return c.json(await getProfile(db, organisation, id), 200)
+    })
+    .openapi(op.deleteProfile, async (c) => {
+      const { organisation } = c.get('principal')
+      await change(organisation, (tx) => deleteProfile(tx, organisation, c.req.valid('param').id))
+      return c.body(null, 204)
+    })
+    .openapi(op.profileVersions, async (c) => {
+      const { id } = await getProfile(db, c.get('principal').organisation, c.req.valid('param').id)
+      return c.json({ items: await listVersions(db, 'profile_versions', id) }, 200)
+    })
+}
+
+/** Throws `does-not-render`, with line and column. */
+export function render(text: string, variables: object): string {
+  try {
+    return renderTemplate(text, variables)
+  } catch (error) {
+    if (error instanceof RenderError) throw doesNotRender(error)
+    throw error
+  }
+}
+
+/** Refuses a template with wrong syntax. What variables it will meet is known only later, so unknown ones pass. */
+function checkTemplate(text: string): void {
+  try {
+    renderTemplate(text, {})
+  } catch (error) {
+    if (!(error instanceof RenderError)) throw error
+    if (!/undefined variable/.test(error.message)) throw doesNotRender(error)
+  }
+}
+
+function doesNotRender(error: RenderError): Problem {
+  const at = error.line === undefined ? {} : { expected: `valid Liquid at line ${error.line}, column ${error.column ?? 1}` }
+  return new Problem('does-not-render', error.message, { errors: [{ field: 'text', message: error.message, ...at }], cause: error })
+}

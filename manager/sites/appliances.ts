@@ -1,0 +1,251 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '@bridgehead/shared/clock.ts'
+import type { NewId } from '@bridgehead/shared/ids.ts'
+import type { Log } from '@bridgehead/shared/log.ts'
+import type { EnrolAnswer, EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
+import { type PublicKey, SignatureError, verifyDocument } from '@bridgehead/shared/model/signed.ts'
+import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
+import { notFound, Problem } from '../engines/http/problem.ts'
+import type { Db, Tx } from '../engines/store/store.ts'
+import { type BoxKeys, boxKeys, decideEnrolment, pendingCode } from './enrolment.ts'
+import { findSiteById, type SiteRow } from './records.ts'
+
+/** Where an enrolled box finds everything; `main` fills it from the engines. */
+export interface ApplianceWorld {
+  managerKeys: readonly PublicKey[]
+  /** Absent when the manager runs without an overlay. */
+  overlay?:
+    | {
+        publicKey(): Promise<string>
+        endpoint: string
+        hubAddress: string
+        /** Network and address (with prefix length) of a site. */
+        siteNetwork(subnet: number): { network: string; cidr: string }
+        setPeers(peers: { publicKey: string; allowedIps: string[] }[]): Promise<void>
+      }
+    | undefined
+  redis: { host: string; port: number }
+  /** Base URL of artifact downloads. */
+  artifacts: string
+  /** Creates or replaces the site's Redis user. */
+  setSiteUser(site: string, secretSha256: string): Promise<void>
+  deleteSiteUser(site: string): Promise<void>
+}
+
+export interface ApplianceDeps {
+  db: Db
+  world: ApplianceWorld
+  random: (bytes: number) => Uint8Array
+  newId: NewId
+  clock: Clock
+  log: Log
+}
+
+/** A site waits for at most so many boxes; the one seen longest ago makes room. */
+const MAX_PENDING = 16
+
+export interface Appliances {
+  newToken(tx: Tx, site: SiteRow, expiresInSeconds: number): Promise<{ id: string; token: string; expiresAt: number }>
+  /** `raw`: the request as it came, which the proof signs. Throws Problem. */
+  enrol(request: EnrolRequest, raw: unknown): Promise<EnrolAnswer | { pending: true; code: string }>
+  /** Binds the site to the waiting box, in place of its present one. */
+  approve(site: SiteRow, pending: string): Promise<void>
+  /** Redis users and overlay peers as the database has them: at start, and after Redis was lost. */
+  restore(): Promise<void>
+  restorePeers(): Promise<void>
+}
+
+export function createAppliances({ db, world, random, newId, clock, log }: ApplianceDeps): Appliances {
+  const restorePeers = async () => {
+    if (!world.overlay) return
+    const rows = await db
+      .selectFrom('appliances')
+      .innerJoin('sites', 'sites.id', 'appliances.site')
+      .select(['appliances.wireguard_key as publicKey', 'sites.subnet as subnet'])
+      .execute()
+    const { overlay } = world
+    await overlay.setPeers(rows.map(({ publicKey, subnet }) => ({ publicKey, allowedIps: [overlay.siteNetwork(subnet).network] })))
+  }
+
+  const bind = async (tx: Tx, site: SiteRow, request: BoundBox, secretSha256: string) => {
+    const now = clock.now()
+    // A box that moves brings its keys along; two sites with one WireGuard key would take each other's packets.
+    await tx.deleteFrom('appliances').where('wireguard_key', '=', request.wireguardKey).where('site', '!=', site.id).execute()
+    const values = {
+      organisation: site.organisation,
+      wireguard_key: request.wireguardKey,
+      signing_key: JSON.stringify(request.signingKey),
+      secret_sha256: secretSha256,
+      hardware: JSON.stringify(request.hardware),
+      version: request.version,
+    }
+    const fresh = { ...values, enrolled_at: now, applied_revision: null, applied_at: null, refused: null, ssh_public_key: null }
+    const old = await tx.selectFrom('appliances').select(['wireguard_key']).where('site', '=', site.id).executeTakeFirst()
+    if (old?.wireguard_key === request.wireguardKey) await tx.updateTable('appliances').set(values).where('site', '=', site.id).execute()
+    else {
+      await tx.deleteFrom('appliances').where('site', '=', site.id).execute()
+      await tx
+        .insertInto('appliances')
+        .values({ site: site.id, ...fresh })
+        .execute()
+    }
+    await tx.deleteFrom('pending_boxes').where('site', '=', site.id).where('wireguard_key', '=', request.wireguardKey).execute()
+  }
+
+  const wait = async (tx: Tx, site: SiteRow, token: string, request: EnrolRequest, code: string) => {
+    const now = clock.now()
+    const signing = JSON.stringify(request.signingKey)
+    const seen = { token, code, signing_key: signing, hardware: JSON.stringify(request.hardware), version: request.version, last_seen: now }
+    await tx
+      .insertInto('pending_boxes')
+      .values({
+        id: newId(),
+        organisation: site.organisation,
+        site: site.id,
+        wireguard_key: request.wireguardKey,
+        first_seen: now,
+        ...seen,
+      })
+      .onConflict((on) => on.columns(['site', 'wireguard_key']).doUpdateSet(seen))
+      .execute()
+    const rows = await tx.selectFrom('pending_boxes').select('id').where('site', '=', site.id).orderBy('last_seen', 'desc').execute()
+    const surplus = rows.slice(MAX_PENDING).map((row) => row.id)
+    if (surplus.length > 0) await tx.deleteFrom('pending_boxes').where('id', 'in', surplus).execute()
+  }
+
+  const answer = async (site: SiteRow, secret: string): Promise<EnrolAnswer> => ({
+    protocol: PROTOCOL,
+    site: site.id,
+    name: site.name,
+    managerKeys: world.managerKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x })),
+    ...(world.overlay
+      ? {
+          overlay: {
+            address: world.overlay.siteNetwork(site.subnet).cidr,
+            hubKey: await world.overlay.publicKey(),
+            hubEndpoint: world.overlay.endpoint,
+            hubAddress: world.overlay.hubAddress,
+            keepaliveSeconds: 25,
+          },
+        }
+      : {}),
+    redis: { ...world.redis, username: `site-${site.id}` },
+    artifacts: world.artifacts,
+    secret,
+  })
+
+  return {
+    async newToken(tx, site, expiresInSeconds) {
+      const token = `bhe_${Buffer.from(random(24)).toString('base64url')}`
+      const id = newId()
+      const now = clock.now()
+      const expiresAt = now + expiresInSeconds * 1000
+      await tx
+        .insertInto('enrolment_tokens')
+        .values({
+          id,
+          organisation: site.organisation,
+          site: site.id,
+          sha256: sha256(token),
+          created_at: now,
+          expires_at: expiresAt,
+          spent_at: null,
+          wireguard_key: null,
+          signing_key: null,
+        })
+        .execute()
+      return { id, token, expiresAt }
+    },
+
+    async enrol(request, raw) {
+      await checkProof(request, raw)
+      const box = boxKeys(request)
+      const secret = Buffer.from(random(32)).toString('base64url')
+      const done = await db.transaction().execute(async (tx) => {
+        const row = await tx.selectFrom('enrolment_tokens').selectAll().where('sha256', '=', sha256(request.token)).executeTakeFirst()
+        const site = row && (await findSiteById(tx, row.site))
+        const bound = site && (await boundBox(tx, site.id))
+        const spentBy = row?.wireguard_key && row.signing_key ? { wireguardKey: row.wireguard_key, signingKey: row.signing_key } : undefined
+        const decision = decideEnrolment(row && site ? { expiresAt: row.expires_at, spentBy } : undefined, bound, box, clock.now())
+        if (decision.kind === 'refuse') throw new Problem(decision.code, decision.why)
+        if (!row || !site) throw new Error('a token without a row was accepted')
+        if (decision.kind === 'pending') {
+          const code = pendingCode(box)
+          await wait(tx, site, row.id, request, code)
+          return { site, pending: { pending: true as const, code } }
+        }
+        await tx
+          .updateTable('enrolment_tokens')
+          .set({ spent_at: row.spent_at ?? clock.now(), wireguard_key: box.wireguardKey, signing_key: box.signingKey })
+          .where('id', '=', row.id)
+          .execute()
+        await bind(tx, site, request, sha256(secret))
+        return { site, decision: decision.kind }
+      })
+      if (done.pending) {
+        log.warn('enrolment.pending', { site: done.site.id, code: done.pending.code })
+        return done.pending
+      }
+      await world.setSiteUser(done.site.id, sha256(secret))
+      await restorePeers()
+      log.info('enrolment.done', { site: done.site.id, decision: done.decision, model: request.hardware.model })
+      return answer(done.site, secret)
+    },
+
+    async approve(site, pending) {
+      await db.transaction().execute(async (tx) => {
+        const row = await tx
+          .selectFrom('pending_boxes')
+          .selectAll()
+          .where('id', '=', pending)
+          .where('site', '=', site.id)
+          .executeTakeFirst()
+        if (!row) throw notFound('waiting box', pending)
+        const signingKey = JSON.parse(row.signing_key) as EnrolRequest['signingKey']
+        const box = { wireguardKey: row.wireguard_key, signingKey, hardware: JSON.parse(row.hardware), version: row.version } as BoundBox
+        // It gets its own secret when it asks again; until then nobody has one.
+        await bind(tx, site, box, sha256(Buffer.from(random(32)).toString('hex')))
+        await tx
+          .updateTable('enrolment_tokens')
+          .set({ wireguard_key: row.wireguard_key, signing_key: signingKey.x })
+          .where('id', '=', row.token)
+          .execute()
+      })
+      await world.deleteSiteUser(site.id) // ends the old box's connections
+      await restorePeers()
+      log.info('enrolment.approved', { site: site.id, box: pending })
+    },
+
+    async restore() {
+      const rows = await db.selectFrom('appliances').select(['site', 'secret_sha256']).execute()
+      for (const row of rows) await world.setSiteUser(row.site, row.secret_sha256)
+    },
+    restorePeers,
+  }
+}
+
+type BoundBox = Pick<EnrolRequest, 'wireguardKey' | 'signingKey' | 'hardware' | 'version'>
+
+async function boundBox(tx: Tx, site: string): Promise<BoxKeys | undefined> {
+  const row = await tx.selectFrom('appliances').select(['wireguard_key', 'signing_key']).where('site', '=', site).executeTakeFirst()
+  return row && { wireguardKey: row.wireguard_key, signingKey: (JSON.parse(row.signing_key) as EnrolRequest['signingKey']).x }
+}
+
+/** The sender owns the signing key, and the proof is of this very request. */
+async function checkProof(request: EnrolRequest, raw: unknown): Promise<void> {
+  if (request.protocol > PROTOCOL || request.protocol < PROTOCOL - 2)
+    throw new Problem(
+      'protocol-unsupported',
+      `this manager speaks protocol ${PROTOCOL} and the two before it; the appliance speaks ${request.protocol}`,
+    )
+  const { proof, ...rest } = raw as Record<string, unknown>
+  const signed = await verifyDocument('enrolment', String(proof), [request.signingKey]).catch((cause: unknown) => {
+    throw new Problem('proof-invalid', cause instanceof SignatureError ? cause.message : 'the proof is not a signed document', { cause })
+  })
+  if (!isDeepStrictEqual(signed, rest)) throw new Problem('proof-invalid', 'the proof was made for another request')
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
