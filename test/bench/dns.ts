@@ -1,12 +1,12 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type BenchRow, end, median, NETWORK, type Pair, row, spawnIn, until, withPair } from './harness.ts'
 
 const NAMES = 2000
-const ROUNDS = 3
-const SECONDS = 4
+const ROUNDS = 5
+const SECONDS = 2
 const ZONE = 'internal'
 
 interface Peer {
@@ -15,7 +15,17 @@ interface Peer {
   prepare(pair: Pair): Promise<[string, ...string[]]>
 }
 
-/** Answers per second to `dnsperf` for 2,000 local names, ours and the peers in turn, one thread each; medians of three rounds. */
+interface Measured {
+  /** Answers per second. */
+  rate: number
+  /** Microseconds of CPU time, user and system, that the server spent on one answer. */
+  cpuMicros: number
+}
+
+/**
+ * Answers per second to `dnsperf` for 2,000 local names, and the server's CPU time for one answer, which other load on the machine
+ * disturbs less. Ours and the peers in turn, one thread each; medians of five rounds.
+ */
 export async function benchDns({ json }: { json: boolean }): Promise<BenchRow[]> {
   return withPair(async (pair) => {
     const queries = join(pair.dir, 'queries')
@@ -25,19 +35,24 @@ export async function benchDns({ json }: { json: boolean }): Promise<BenchRow[]>
         .map(({ name }) => `${name}.${ZONE} A\n`)
         .join(''),
     )
-    const rates = new Map<string, number[]>()
+    const found = new Map<string, Measured[]>()
     for (let round = 1; round <= ROUNDS; round++)
       for (const peer of [OURS, ...PEERS]) {
-        const rate = await measure(peer, pair, queries)
-        rates.set(peer.name, [...(rates.get(peer.name) ?? []), rate])
-        if (!json) process.stderr.write(`dns.local round ${round}: ${peer.name} ${Math.round(rate)} answers/s\n`)
+        const measured = await measure(peer, pair, queries)
+        found.set(peer.name, [...(found.get(peer.name) ?? []), measured])
+        const cpu = measured.cpuMicros.toFixed(1)
+        if (!json)
+          process.stderr.write(`dns.local round ${round}: ${peer.name} ${Math.round(measured.rate)} answers/s, ${cpu} us of CPU each\n`)
       }
-    const ours = median(rates.get(OURS.name) ?? [])
-    return PEERS.map((peer) => row('dns.local', peer.name, '1/s', ours, median(rates.get(peer.name) ?? [])))
+    const middle = (peer: Peer, field: keyof Measured) => median((found.get(peer.name) ?? []).map((one) => one[field]))
+    return PEERS.flatMap((peer) => [
+      row('dns.local', peer.name, '1/s', middle(OURS, 'rate'), middle(peer, 'rate')),
+      row('dns.local.cpu', peer.name, 'us', middle(OURS, 'cpuMicros'), middle(peer, 'cpuMicros'), { better: 'less' }),
+    ])
   })
 }
 
-async function measure(peer: Peer, pair: Pair, queries: string): Promise<number> {
+async function measure(peer: Peer, pair: Pair, queries: string): Promise<Measured> {
   const server = spawnIn(pair.server.ns, await peer.prepare(pair))
   try {
     let gone = ''
@@ -52,16 +67,27 @@ async function measure(peer: Peer, pair: Pair, queries: string): Promise<number>
       })
       return dig.stdout.trim() === hosts().at(-1)?.ip
     })
-    const flags = ['-s', pair.server.ip, '-d', queries, '-l', String(SECONDS), '-c', '4', '-T', '1', '-q', '200']
-    const { stdout } = await execa('ip', ['netns', 'exec', pair.client.ns, 'dnsperf', ...flags])
+    const flags = ['-s', pair.server.ip, '-d', queries, '-c', '4', '-T', '1', '-q', '200', '-l']
+    await execa('ip', ['netns', 'exec', pair.client.ns, 'dnsperf', ...flags, '1']) // warm: caches filled, ours compiled
+    const before = await cpuTicks(server.pid)
+    const { stdout } = await execa('ip', ['netns', 'exec', pair.client.ns, 'dnsperf', ...flags, String(SECONDS)])
+    const ticks = (await cpuTicks(server.pid)) - before
+    const [, answers] = /Queries completed:\s+(\d+)/.exec(stdout) ?? []
     const [, rate] = /Queries per second:\s+([\d.]+)/.exec(stdout) ?? []
     const [, good] = /NOERROR \d+ \(([\d.]+)%\)/.exec(stdout) ?? []
     if (rate === undefined || Number(good) < 99.9) throw new Error(`${peer.name}: dnsperf saw wrong answers:\n${stdout}`)
-    return Number(rate)
+    return { rate: Number(rate), cpuMicros: (ticks * MICROS_PER_TICK) / Number(answers) }
   } finally {
     await end(server)
   }
 }
+
+/** User and system time of a process so far, proc(5) fields 14 and 15; a tick is 10 ms on every Linux that Debian builds. */
+async function cpuTicks(pid: number | undefined): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
+  return Number(fields[11]) + Number(fields[12])
+}
+const MICROS_PER_TICK = 10_000
 
 const hosts = () => Array.from({ length: NAMES }, (_, index) => ({ name: `host${index}`, ip: `10.88.${1 + (index >> 8)}.${index & 255}` }))
 
