@@ -21,6 +21,7 @@ import { siteKeys } from '@bridgehead/shared/model/redis-keys.ts'
 import { signDocument } from '@bridgehead/shared/model/signed.ts'
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from './free-port.ts'
 
 const log = silentLog
 const clock = systemClock
@@ -324,13 +325,4 @@ async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_0
     if (clock.now() > end) throw new Error(`not within ${limitMs} ms: ${condition}`)
     await clock.sleep(20)
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

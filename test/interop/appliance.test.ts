@@ -1,0 +1,205 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildAppliance } from '@bridgehead/appliance/build.ts'
+import { createSigningKey } from '@bridgehead/appliance/uplink/identity.ts'
+import { createRedis, type RedisServer } from '@bridgehead/manager/engines/bus/redis.ts'
+import { createSiteBus, type SiteBus } from '@bridgehead/manager/engines/bus/site-bus.ts'
+import { systemClock } from '@bridgehead/shared/clock.ts'
+import { newId } from '@bridgehead/shared/ids.ts'
+import { silentLog } from '@bridgehead/shared/log.ts'
+import { EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
+import { signDocument } from '@bridgehead/shared/model/signed.ts'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { freePort } from './free-port.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'bh-appliance-'))
+const managerKey = createSigningKey()
+const { d: _, ...managerPublic } = managerKey
+const SECRET = 'secret-of-this-site'
+const SITE = newId()
+const log = silentLog
+const clock = systemClock
+
+let main: string
+let redis: RedisServer
+let bus: SiteBus
+let redisPort: number
+let managerUrl: string
+let enrolments = 0
+const events = new Map<string, { kind: string; data: Record<string, unknown> }>()
+const closing: (() => unknown)[] = []
+
+/** The whole appliance, bundled and put into a folder where nothing else lies; a small manager stands beside it. */
+beforeAll(async () => {
+  const built = await buildAppliance({ outdir: join(directory, 'dist'), arch: process.arch === 'arm64' ? 'arm64' : 'x64' })
+  const alone = join(directory, 'alone')
+  mkdirSync(alone)
+  for (const { name } of built.files) if (!name.endsWith('.map')) cpSync(name, join(alone, name.split('/').at(-1) ?? ''))
+  main = join(alone, 'main.mjs')
+
+  redisPort = await freePort()
+  redis = createRedis({ directory: join(directory, 'redis'), port: redisPort, bind: ['127.0.0.1'], log, clock })
+  await redis.start()
+  await redis.setSiteUser(SITE, createHash('sha256').update(SECRET).digest('hex'))
+  bus = createSiteBus({ redis, log, clock })
+  await bus.start()
+  const consumer = bus.consumeEvents(async (_site, entries) => {
+    for (const { event } of entries) {
+      const parsed = JSON.parse(event) as { id: string; kind: string; data: Record<string, unknown> }
+      events.set(parsed.id, parsed)
+    }
+  })
+  consumer.watch(SITE)
+  await consumer.start()
+
+  const server = createServer((request, response) => {
+    let text = ''
+    request.on('data', (part) => {
+      text += part
+    })
+    request.on('end', () => {
+      EnrolRequest.parse(JSON.parse(text))
+      enrolments++
+      const answer = {
+        site: SITE,
+        name: 'test',
+        managerKeys: [managerPublic],
+        redis: { host: '127.0.0.1', port: redisPort, username: `site-${SITE}` },
+        artifacts: `${managerUrl}/artifacts`,
+        secret: SECRET,
+      }
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+    })
+  })
+  const port = await freePort()
+  managerUrl = `http://127.0.0.1:${port}`
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  closing.push(
+    () => server.close(),
+    () => consumer.stop(),
+    () => bus.stop(),
+    () => redis.stop(),
+  )
+})
+afterAll(async () => {
+  for (const close of closing) await close()
+  rmSync(directory, { recursive: true })
+})
+
+const children: ChildProcess[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+function run(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main, ...args], { cwd: join(directory, 'alone'), env: { PATH: '/usr/bin:/bin', ...env } })
+  children.push(child)
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (part) => {
+    out += part
+  })
+  child.stderr.on('data', (part) => {
+    err += part
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)))
+  return { child, ended, out: () => out, err: () => err, has: (event: string) => err.includes(`"event":"${event}"`) }
+}
+
+async function box() {
+  const data = mkdtempSync(join(directory, 'data-'))
+  const file = join(data, 'bridgehead.json')
+  writeFileSync(file, JSON.stringify({ manager: managerUrl, token: 'one-time-token-0123456789' }))
+  const http = await freePort()
+  const ports = `dhcp=${await freePort()},pxe=${await freePort()},dns=${await freePort()},tftp=${await freePort()},http=${http}`
+  const start = () => run(['--config', file, '--data', join(data, 'site')], { BRIDGEHEAD_PORTS: ports })
+  return { data: join(data, 'site'), file, start, script: () => fetch(`http://127.0.0.1:${http}/boot/start.ipxe`).then((it) => it.text()) }
+}
+
+const publish = async (revision: number) => {
+  const lan = { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'observe' }
+  const state = {
+    protocol: 1,
+    site: SITE,
+    name: 'test',
+    revision,
+    at: clock.now(),
+    tags: {},
+    lans: [lan],
+    hosts: [],
+    rules: [],
+    profiles: [],
+    scripts: [],
+    keys: [],
+    dns: {},
+  }
+  await bus.publishState(SITE, await signDocument('state', state, managerKey), revision)
+}
+
+test('the bundle says its version and its usage, and names a bad setting', async () => {
+  const version = run(['--version'])
+  expect(await version.ended).toBe(0)
+  expect(version.out()).toMatch(/^\d+\.\d+\.\d+\n$/)
+  const help = run(['--help'])
+  expect(await help.ended).toBe(0)
+  expect(help.out()).toContain('--config FILE')
+  const wrong = run(['--config', '/nonexistent.json', '--data', directory])
+  expect(await wrong.ended).toBe(2)
+  expect(wrong.err()).toMatch(/--config: cannot read \/nonexistent\.json/)
+})
+
+test('it enrols, applies its state, and works from a cold start with manager and Redis gone', async () => {
+  const one = await box()
+  await publish(1)
+  const first = one.start()
+  await until(() => [...events.values()].some((event) => event.kind === 'state.applied'))
+  expect(JSON.parse(readFileSync(one.file, 'utf8'))).toEqual({ manager: managerUrl })
+  await until(async () => (await one.script().catch(() => '')).startsWith('#!ipxe'))
+  await until(() => [...events.values()].some((event) => event.kind === 'appliance.started'))
+  expect([...events.values()].find((event) => event.kind === 'appliance.started')?.data).toMatchObject({
+    version: expect.stringMatching(/^\d/),
+    sshPublicKey: expect.stringMatching(/^ssh-ed25519 /),
+  })
+  for (const name of readdirSync(join(one.data, 'keys'))) expect(statSync(join(one.data, 'keys', name)).mode & 0o777, name).toBe(0o600)
+  expect(enrolments).toBe(1)
+
+  first.child.kill('SIGKILL')
+  await first.ended
+  await redis.stop()
+  const second = one.start()
+  await until(async () => (await one.script().catch(() => '')).startsWith('#!ipxe'), 5_000)
+  expect(second.has('link.failed') || !second.has('link.up')).toBe(true)
+  expect(enrolments).toBe(1)
+
+  await redis.start()
+  await redis.setSiteUser(SITE, createHash('sha256').update(SECRET).digest('hex'))
+  await publish(2)
+  await until(() => [...events.values()].some((event) => event.kind === 'state.applied' && event.data.revision === 2), 60_000)
+  second.child.kill('SIGTERM')
+  expect(await second.ended).toBe(0)
+  expect(second.has('appliance.stopped')).toBe(true)
+  expect(second.has('appliance.bug')).toBe(false)
+})
+
+test('it idles in little memory', async () => {
+  const one = await box()
+  const idle = one.start()
+  await until(() => idle.has('link.up'))
+  await clock.sleep(2_000)
+  const rssMiB = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${idle.child.pid}/status`, 'utf8'))?.[1]) / 1024
+  expect(existsSync(join(one.data, 'appliance.sqlite'))).toBe(true)
+  expect(rssMiB).toBeLessThan(150)
+  process.stderr.write(`appliance: ${rssMiB.toFixed(0)} MiB RSS at idle, ${(statSync(main).size / 1024).toFixed(0)} KiB bundle\n`)
+})
+
+async function until(condition: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
+  const end = clock.now() + limitMs
+  while (!(await condition())) {
+    if (clock.now() > end) throw new Error(`not within ${limitMs} ms: ${condition}`)
+    await clock.sleep(50)
+  }
+}
