@@ -37,6 +37,14 @@ for timer in apt-daily apt-daily-upgrade e2scrub_all man-db; do
   [ ! -e "$root/lib/systemd/system/$timer.timer" ] || in_root systemctl -q disable "$timer.timer"
 done
 [ ! -e "$root/lib/systemd/system/e2scrub_reap.service" ] || in_root systemctl -q disable e2scrub_reap.service
+# Mounts and records that nothing of the base system reads, five consoles where no D-Bus is, and what belongs to other boot
+# loaders or disks. Each costs a part of a second on a slow machine; "systemctl unmask" brings any of them back.
+in_root systemctl -q mask getty-static.service systemd-update-utmp-runlevel.service sys-kernel-debug.mount \
+  sys-kernel-tracing.mount sys-fs-fuse-connections.mount systemd-repart.service
+mkdir -p "$root/etc/systemd/system-generators"
+for generator in bless-boot gpt-auto hibernate-resume rc-local run system-update integritysetup veritysetup; do
+  ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
+done
 
 step 'cleaning'
 in_root apt-get clean
@@ -48,6 +56,9 @@ find "$root/var/log" -xdev -type f -delete
 cp "$SOURCES" "$root/etc/apt/sources.list.d/debian.sources"
 rm -f "$root/etc/resolv.conf"
 ln -s /run/bridgehead/resolv.conf "$root/etc/resolv.conf"
+
+# systemd would otherwise take the first boot for the one after an upgrade of /usr, and rebuild its caches.
+touch -r "$root/usr" "$root/etc/.updated" "$root/var/.updated"
 
 step 'kernel and modules'
 cp -L "$root/vmlinuz" "$OUT/vmlinuz"
@@ -64,13 +75,14 @@ rm -rf "$view"/run/* "$view"/tmp/*
 used=$(du -sm -x "$view" | cut -f 1)
 size=$SIZE_MIB
 # Room for inode tables, the journal, and what the first boot writes before the file system grows.
-[ "$size" -gt 0 ] || size=$((used + used / 16 + 64))
-[ "$size" -ge $((used + 48)) ] || { echo "sizeMiB: the system alone takes $used MiB; expected at least $((used + 64))" >&2; exit 1; }
+[ "$size" -gt 0 ] || size=$((used + used / 16 + 112))
+[ "$size" -ge $((used + 96)) ] || { echo "sizeMiB: the system alone takes $used MiB; expected at least $((used + 64))" >&2; exit 1; }
 : >"$OUT/disk.raw"
 truncate -s $((ROOT_OFFSET + size * 1048576)) "$OUT/disk.raw"
+# The journal must hold a whole group table in one transaction (resize2fs: "wants too many credits").
 # GRUB 2.06 reads neither orphan_file nor metadata_csum_seed. resize: room in the group table for growing to 8 TiB.
 mke2fs -q -F -t ext4 -b 4096 -m 1 -L root -U "$FS_UUID" -O '^orphan_file,^metadata_csum_seed' \
-  -E "offset=$ROOT_OFFSET,resize=2147483648,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0,hash_seed=$FS_UUID" \
+  -J size=64 -E "offset=$ROOT_OFFSET,resize=2147483648,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0,hash_seed=$FS_UUID" \
   -d "$view" "$OUT/disk.raw" "${size}M"
 umount "$view"
 rmdir "$view"
