@@ -68,6 +68,17 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
     await overlay.setPeers(rows.map(({ publicKey, subnet }) => ({ publicKey, allowedIps: [overlay.siteNetwork(subnet).network] })))
   }
 
+  /** The binding is on disk; a box that gets an error here asks again and is answered the same. */
+  const admit = async (site: string, secretSha256: string) => {
+    try {
+      await world.setSiteUser(site, secretSha256)
+      await restorePeers()
+    } catch (cause) {
+      log.error('enrolment.not_admitted', { site, error: cause })
+      throw new Problem('unavailable', 'the manager cannot let the appliance in right now; ask again', { cause })
+    }
+  }
+
   const bind = async (tx: Tx, site: SiteRow, request: BoundBox, secretSha256: string) => {
     const now = clock.now()
     // A box that moves brings its keys along; two sites with one WireGuard key would take each other's packets.
@@ -187,8 +198,7 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
         log.warn('enrolment.pending', { site: done.site.id, code: done.pending.code })
         return done.pending
       }
-      await world.setSiteUser(done.site.id, sha256(secret))
-      await restorePeers()
+      await admit(done.site.id, sha256(secret))
       log.info('enrolment.done', { site: done.site.id, decision: done.decision, model: request.hardware.model })
       return answer(done.site, secret)
     },

@@ -5,6 +5,7 @@ import type { Command } from '@bridgehead/shared/model/command.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
+import { createPump } from '../engines/pump.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
 
 /** Orders on their way down: kept in the transaction that gave them, then sent, and sent again after Redis was lost. */
@@ -33,12 +34,7 @@ const KEPT_MS = 7 * 86_400_000
 export function createCommands({ db, signingKey, send, newId, clock, log }: CommandDeps): Commands {
   let stopped = true
   let cancel: (() => void) | undefined
-  let running: Promise<void> = Promise.resolve()
 
-  const pump = (): Promise<void> => {
-    running = running.then(pass, pass)
-    return running
-  }
   const pass = async () => {
     if (stopped) return
     const now = clock.now()
@@ -67,6 +63,8 @@ export function createCommands({ db, signingKey, send, newId, clock, log }: Comm
       .execute()
   }
 
+  const pump = createPump(pass, (error) => log.error('command.pump_failed', { error }))
+
   return {
     name: 'commands',
     async add(tx, { organisation, site }, order, deadline) {
@@ -90,7 +88,7 @@ export function createCommands({ db, signingKey, send, newId, clock, log }: Comm
     async stop() {
       stopped = true
       cancel?.()
-      await running
+      await pump() // the one under way
     },
   }
 }

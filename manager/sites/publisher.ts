@@ -4,6 +4,7 @@ import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.t
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { sql } from 'kysely'
+import { createPump } from '../engines/pump.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
 import { type CompileInput, compile, contentHash } from './compile.ts'
 import { findSiteById, type SiteRow } from './records.ts'
@@ -36,20 +37,16 @@ const DEBOUNCE_MS = 30
 const SWEEP_MS = 5_000
 
 export function createPublisher({ db, inputs, publish, signingKey, clock, log }: PublisherDeps): Publisher {
-  let stopped = true
+  let stopped = false
+  let publishing = false
   let cancelKick: (() => void) | undefined
   let cancelSweep: (() => void) | undefined
-  let running: Promise<void> = Promise.resolve()
 
-  /** One pass at a time, in order. */
-  const sweep = (): Promise<void> => {
-    running = running.then(pass, pass)
-    return running
-  }
   const pass = async () => {
+    if (stopped) return
     for (const { site } of await db.selectFrom('site_states').select('site').whereRef('wanted', '>', 'compiled').execute())
       await compileOne(site).catch((error) => log.error('state.not_compiled', { site, error }))
-    if (!stopped) await publishDue()
+    if (publishing) await publishDue()
   }
 
   const compileOne = async (id: string) => {
@@ -92,6 +89,8 @@ export function createPublisher({ db, inputs, publish, signingKey, clock, log }:
     }
   }
 
+  const sweep = createPump(pass, (error) => log.error('state.sweep_failed', { error }))
+
   return {
     name: 'state publisher',
     async mark(tx, organisation, site) {
@@ -115,7 +114,7 @@ export function createPublisher({ db, inputs, publish, signingKey, clock, log }:
       await sweep()
     },
     async start() {
-      stopped = false
+      publishing = true
       cancelSweep = clock.every(SWEEP_MS, () => void sweep())
       await sweep()
     },
@@ -123,7 +122,7 @@ export function createPublisher({ db, inputs, publish, signingKey, clock, log }:
       stopped = true
       cancelKick?.()
       cancelSweep?.()
-      await running
+      await sweep() // the one under way
     },
   }
 }
