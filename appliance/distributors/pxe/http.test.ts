@@ -162,7 +162,7 @@ test('routes see query, client and the address that was asked', async () => {
 })
 
 test('204 has no body; a body comes through; too large a one gets 413, with and without a declared length', async () => {
-  const post = (path: string, body: BodyInit) => fetch(base + path, { method: 'POST', body, duplex: 'half' } as RequestInit)
+  const post = (path: string, body: string | ReadableStream) => fetch(base + path, { method: 'POST', body, duplex: 'half' } as RequestInit)
   expect((await post('/boot/stage', 'x')).status).toBe(204)
   expect(await (await post('/boot/failed', 'disk is full')).text()).toBe('12')
   const large = 'x'.repeat(262_145)
