@@ -8,12 +8,15 @@ export interface Store {
   /** For reading, and for preparing statements once. Write only inside `write`. */
   readonly db: Db
   /**
-   * Runs `task` now, inside the transaction that all writes of this event-loop turn share; resolves with its result once that
-   * transaction is on disk (fsync). A task that throws is rolled back alone. Never awaits inside.
+   * Runs `task` now, inside the transaction that all writes of this event-loop turn (and of the next ones, while each brings more)
+   * share; resolves with its result once that transaction is on disk (fsync). A task that throws is rolled back alone. Never awaits inside.
    */
   write<T>(task: (db: Db) => T): Promise<T>
   close(): void
 }
+
+/** How many busy turns may share a transaction: some 10 ms of packets at full load. */
+const MAX_TURNS = 16
 
 /** Opens (and migrates) the store at `path`; `:memory:` for tests. */
 export function openStore(path: string): Store {
@@ -25,6 +28,15 @@ export function openStore(path: string): Store {
   migrate(db)
 
   let waiting: { commit: () => void; abort: (error: unknown) => void }[] = []
+  let turns = 0
+  let seen = 0
+  /** A turn that brought more tasks leaves the transaction open for the next, so that under load one fsync serves hundreds. */
+  const endTurn = () => {
+    if (waiting.length > seen && ++turns < MAX_TURNS) {
+      seen = waiting.length
+      setImmediate(endTurn)
+    } else flush()
+  }
   const flush = () => {
     if (waiting.length === 0) return // closed meanwhile
     const settled = waiting
@@ -45,7 +57,9 @@ export function openStore(path: string): Store {
       return new Promise<T>((resolve, reject) => {
         if (waiting.length === 0) {
           db.exec('BEGIN IMMEDIATE')
-          setImmediate(flush)
+          turns = 0
+          seen = 1
+          setImmediate(endTurn)
         }
         db.exec('SAVEPOINT task')
         try {
