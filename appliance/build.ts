@@ -34,14 +34,19 @@ export async function buildAppliance({ outdir, arch }: { outdir: string; arch: B
     alias: { 'better-sqlite3': `better-sqlite3/linux-${arch}` },
     loader: { '.node': 'copy' },
     assetNames: '[name]',
-    // CommonJS packages call require() for Node's own modules, which an ES module has not.
-    banner: { js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);" },
+    banner: { js: COMMON_JS },
     plugins: [leaveOut(/^cpu-features$|sshcrypto\.node$/)],
   })
   const names = Object.keys(result.metafile.outputs)
   const files = await Promise.all(names.map(async (name) => ({ name: resolve(name), bytes: (await stat(name)).size })))
   return { main: resolve(outdir, 'main.mjs'), files }
 }
+
+/** What CommonJS packages find around them, and an ES module has not: require() for Node's own modules, and where the file lies. */
+const COMMON_JS = [
+  "import{createRequire as $createRequire}from'node:module'",
+  'const require=$createRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;',
+].join(';')
 
 /** Optional native parts of ssh2: it tries them, catches, and goes on in JavaScript and OpenSSL. They would bind us to one compiler. */
 function leaveOut(filter: RegExp): Plugin {

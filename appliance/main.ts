@@ -7,6 +7,7 @@ import { newId } from '@bridgehead/shared/ids.ts'
 import { createLog, type Log } from '@bridgehead/shared/log.ts'
 import { startAll } from '@bridgehead/shared/service.ts'
 import { type Config, ConfigError, readConfig, USAGE } from './config.ts'
+import { loadOrCreateSiteKey } from './distributors/ssh/site-key.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createOutbox } from './store/outbox.ts'
 import { openStore } from './store/store.ts'
@@ -21,11 +22,13 @@ async function run(config: Config): Promise<void> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
   const store = openStore(join(config.data, 'appliance.sqlite'))
   const outbox = createOutbox(store.db, { clock: systemClock, newId })
-  const identity = await openIdentity(join(config.data, 'keys'))
+  const keys = join(config.data, 'keys')
+  const [identity, siteKey] = [await openIdentity(keys), await loadOrCreateSiteKey(keys)]
   const services = createAppliance({
     config,
     version: manifest.version,
     identity,
+    siteKey,
     store,
     outbox,
     log,
@@ -35,6 +38,7 @@ async function run(config: Config): Promise<void> {
     random: Math.random,
   })
   const stopAll = await startAll(services, log)
+  await store.write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
   log.info('appliance.started', { version: manifest.version, data: config.data })
   await firstSignal()
   setTimeout(() => process.exit(1), STOP_MS).unref() // a part that hangs must not hold up a restart; the store survives any end

@@ -1,9 +1,10 @@
+import { join } from 'node:path'
 import { autoexecScript } from '@bridgehead/shared/boot/scripts.ts'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { contains, type Ipv4 } from '@bridgehead/shared/model/address.ts'
-import type { SiteState } from '@bridgehead/shared/model/state.ts'
+import { type ArtifactRef, artifactsOf, type SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import type { Config } from './config.ts'
 import { createDhcpServer } from './distributors/dhcp/server.ts'
@@ -13,11 +14,14 @@ import { createBootHttp } from './distributors/pxe/http.ts'
 import type { LanFile, LanFileKind } from './distributors/pxe/lan-http.ts'
 import { createTftpServer } from './distributors/pxe/tftp.ts'
 import { tftpFileAt, tftpFileOf } from './distributors/pxe/tftp-files.ts'
+import type { SiteKey } from './distributors/ssh/site-key.ts'
 import { createHostEngine } from './hosts/engine.ts'
 import { createInstalls } from './hosts/install.ts'
 import { followNames } from './names.ts'
 import type { Outbox } from './store/outbox.ts'
 import type { Store } from './store/store.ts'
+import { createArtifactCache } from './uplink/cache/cache.ts'
+import type { ArtifactSource } from './uplink/cache/fetch.ts'
 import { createCommandTaker } from './uplink/command-taker.ts'
 import { enrol } from './uplink/enrol.ts'
 import { readHardware } from './uplink/hardware.ts'
@@ -32,6 +36,8 @@ export interface ApplianceDeps {
   config: Config
   version: string
   identity: Identity
+  /** Opens the site's hosts by SSH. */
+  siteKey: SiteKey
   store: Store
   outbox: Outbox
   log: Log
@@ -43,12 +49,28 @@ export interface ApplianceDeps {
 
 /** Every part of the appliance, in the order in which they start. Constructing them has no side effects. */
 export function createAppliance(deps: ApplianceDeps): readonly Service[] {
-  const { config, version, identity, store, outbox, log, clock, newId, newToken, random } = deps
+  const { config, version, identity, siteKey, store, outbox, log, clock, newId, newToken, random } = deps
   const engine = createHostEngine({ store, outbox, clock, log, newId, newToken, httpPort: config.ports.http })
-  const installs = createInstalls({ store, outbox, clock, engine, siteKey: '' })
+  const installs = createInstalls({ store, outbox, clock, engine, siteKey: siteKey.publicLine })
   let reserved: ReadonlySet<Ipv4> = new Set()
 
-  const findFile = async (_kind: LanFileKind, _id: string): Promise<LanFile | undefined> => undefined
+  let source: ArtifactSource | undefined
+  const cache = createArtifactCache({ store, outbox, clock, log, random, directory: join(config.data, 'artifacts'), source: () => source })
+  const artifactOf = (kind: LanFileKind, id: string): ArtifactRef | undefined => {
+    const state = engine.state()
+    if (!state) return undefined
+    if (kind === 'artifact') return artifactsOf(state).find((ref) => ref.sha256 === id)
+    return Object.hasOwn(state.loaders, id) ? state.loaders[id] : undefined
+  }
+  const findFile = async (kind: LanFileKind, id: string): Promise<LanFile | undefined> => {
+    const ref = artifactOf(kind, id)
+    return ref && cache.file(ref.sha256)
+  }
+  const served = (kind: LanFileKind, id: string, transfer: { client: Ipv4; bytes: number; total: number; ms: number }) => {
+    const ref = artifactOf(kind, id)
+    const { client, bytes, total, ms } = transfer
+    if (ref) void engine.served({ ip: client, name: kind === 'loader' ? id : ref.name, sha256: ref.sha256, bytes, total, ms })
+  }
 
   const dhcp = createDhcpServer({
     store,
@@ -72,11 +94,21 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
       // iPXE asks for it when its loader came by TFTP; over HTTP it comes from the boot routes.
       const lan = name === 'autoexec.ipxe' && engine.state()?.lans.find((one) => contains(one.subnet, client))
       if (lan) return tftpFileOf(autoexecScript(engine.serverUrl(lan.address)))
-      const file = await findFile('loader', name)
+      const file = await findFile('loader', name.replace(/^\/+/, ''))
       return file && tftpFileAt(file.path)
     },
+    done({ name, client, bytes, ms, outcome }) {
+      if (outcome === 'complete') served('loader', name, { client, bytes, total: bytes, ms })
+    },
   })
-  const http = createBootHttp({ clock, log, port: config.ports.http, find: findFile, routes: bootRoutes({ ...engine, ...installs }) })
+  const http = createBootHttp({
+    clock,
+    log,
+    port: config.ports.http,
+    find: findFile,
+    routes: bootRoutes({ ...engine, ...installs }),
+    served: (transfer) => served(transfer.kind, transfer.id, transfer),
+  })
   const dns = createDnsServer({ log, clock, port: config.ports.dns })
 
   const names = followNames({
@@ -97,6 +129,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     tftp: (state) => tftp.apply(state.lans.map((lan) => lan.address)),
     http: (state) => http.apply(state.lans.map((lan) => lan.address)),
     dns: (state) => names.apply(state),
+    cache: (state) => cache.want(artifactsOf(state)),
   }
   const distribute = (state: SiteState) => {
     reserved = new Set(state.hosts.flatMap((host) => host.ip ?? []))
@@ -111,7 +144,8 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
   let states: StateKeeper | undefined
   const uplink = createUplink({
     enrol: (signal) => enrol({ config, identity, hardware: readHardware(), version, store, clock, random, log, signal }),
-    async onMember({ site, managerKeys }) {
+    async onMember({ site, managerKeys, artifacts, secret }) {
+      source = { url: artifacts, user: site, password: secret }
       states = createStateKeeper({ site, managerKeys, applyInWrite: engine.applyInWrite, store, outbox, log })
       states.onState(distribute)
       await states.load()
@@ -140,7 +174,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     log,
   })
 
-  return [dhcp, tftp, http, dns, uplink]
+  return [cache, dhcp, tftp, http, dns, uplink]
 }
 
 function prefixed(part: string, counters: object): Record<string, number> {

@@ -49,4 +49,10 @@ export const MIGRATIONS: readonly string[] = [
   -- artifacts that lie whole and checked in the cache
   CREATE TABLE artifacts (sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, last_used INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- what runs of one command share; leaves once the last of them is finished
+  CREATE TABLE run_orders (command TEXT PRIMARY KEY, user TEXT NOT NULL, text TEXT NOT NULL, timeout_ms INTEGER NOT NULL);
+  CREATE INDEX runs_state ON runs (state, at);
+  CREATE INDEX runs_command ON runs (command);
+  `,
 ]
