@@ -81,7 +81,7 @@ export async function setUp(url: string, token: string): Promise<string> {
   const answer = await fetch(`${url}/setup`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ token, email: 'lab@example.org', password: LAB_PASSWORD, name: 'Lab', organisation: 'Lab' }),
+    body: JSON.stringify({ token, email: LAB_EMAIL, password: LAB_PASSWORD, name: 'Lab', organisation: 'Lab' }),
   })
   const text = await answer.text()
   if (answer.status !== 201) throw new ApiError('POST /setup', answer.status, text)
@@ -89,4 +89,5 @@ export async function setUp(url: string, token: string): Promise<string> {
 }
 
 /** Of the lab's own account, behind loopback, gone with the lab. */
+export const LAB_EMAIL = 'lab@example.org'
 export const LAB_PASSWORD = 'lab-password-of-this-run'

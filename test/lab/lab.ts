@@ -89,5 +89,7 @@ function guardExit(): void {
     ['SIGTERM', 15],
     ['SIGHUP', 1],
   ] as const)
-    process.once(signal, () => process.exit(128 + number))
+    process.once(signal, () => {
+      if (process.listenerCount(signal) === 0) process.exit(128 + number) // else whoever listens ends the process
+    })
 }

@@ -31,7 +31,7 @@ test('the machine is known by its MAC, its stages are kept by boot', () => {
   expect(story).toMatchObject({ status: 'ready', last: { text: 'status ready', at: 9000 } })
 })
 
-test('a line tells the time since power-on', () => expect(storyLine('discovered', 2345)).toBe('         +2.3 s  discovered'))
+test('a line tells the time since power-on', () => expect(storyLine('discovered', 2345)).toBe('          +2.3 s  discovered'))
 
 test('silence says what was seen, what should have followed and where to look', () => {
   expect(silence('kernel', 90)).toBe(

@@ -2,6 +2,13 @@ import type { ApiEvent } from '../api.ts'
 import { formatMs } from './format.ts'
 import type { StageEvent } from './timeline.ts'
 
+/** One fact: `text` for people (empty when it says nothing new to them), `fields` for programs. */
+export interface Told {
+  kind: string
+  text: string
+  fields: Record<string, unknown>
+}
+
 /** What one machine has gone through so far, as the manager tells it. */
 export interface Story {
   /** The host's id, once it was discovered. */
@@ -13,7 +20,7 @@ export interface Story {
   /** The last thing heard, in words, and when (epoch ms). */
   readonly last: { text: string; at: number }
   /** Takes a fact in; returns what a person wants to read of it, if anything. Facts of other machines give undefined. */
-  take(event: ApiEvent): { text: string; fields: Record<string, unknown> } | undefined
+  take(event: ApiEvent): Told | undefined
 }
 
 /** Follows the machine with this MAC. `since`: epoch ms of power-on, zero of all times. */
@@ -81,7 +88,7 @@ export function createStory({ mac, since }: { mac: string; since: number }): Sto
       const text = words(event)
       last = { text: text || `${event.kind} ${String(event.data.stage ?? '')}`.trim(), at: event.at }
       if (text === '' && event.kind !== 'boot.stage') return undefined
-      return { text, fields: { at: event.at, sincePowerOnMs: event.at - since, ...event.data } }
+      return { kind: event.kind, text, fields: { at: event.at, sincePowerOnMs: event.at - since, ...event.data } }
     },
   }
 }

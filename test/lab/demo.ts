@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+import { cpSync, mkdtempSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLog } from '@bridgehead/shared/log.ts'
+import { type Accelerator, accelerator } from './accelerator.ts'
+import { LAB_EMAIL, LAB_PASSWORD } from './api.ts'
+import { runScript } from './follow.ts'
+import { preparedImage } from './images.ts'
+import { followInstall } from './install.ts'
+import { plugIn } from './machines.ts'
+import { withPrivilege } from './privilege.ts'
+import { createStack, type Stack } from './stack.ts'
+import { DEMO_USAGE, type DemoOptions, OptionError, readDemoOptions } from './view/options.ts'
+import { jsonReport, type Report, textReport } from './view/report.ts'
+
+const SCRIPT = `echo "hello from $(hostname), $(. /etc/os-release && echo "$PRETTY_NAME"), kernel $(uname -r)"
+echo "up for $(cut -d ' ' -f 1 /proc/uptime) s, root file system $(df -h --output=size / | tail -n 1 | tr -d ' '), at $(hostname -I)"
+`
+
+/** From nothing to a script's output on a machine that was bare: see README.md. Returns the exit code. */
+async function demo(options: DemoOptions, report: Report): Promise<number> {
+  const began = Date.now()
+  // Before the namespaces, because the package archive is reached from the machine's own network.
+  const image = await report.step('host image', (progress) => preparedImage({ progress }))
+  await withPrivilege({ machines: true })
+  const speed = await report.step(
+    'accelerator',
+    () => accelerator({ kernel: image.kernelFile }),
+    (found) => `${found.kind.toUpperCase()}: ${found.why}`,
+  )
+  const log = createLog({ name: 'lab', level: 'warn' })
+  const stack = await report.step('manager and site', (progress) =>
+    createStack({ sites: 1, bucket: image.bucket, target: image.target, log, onStep: progress }),
+  )
+  try {
+    return await installOne({ stack, options, report, began, speed })
+  } catch (error) {
+    report.failed(error instanceof Error ? error.message : String(error), saveLogs(stack))
+    return 1
+  } finally {
+    await stack.close()
+  }
+}
+
+async function installOne({
+  stack,
+  options,
+  report,
+  began,
+  speed,
+}: {
+  stack: Stack
+  options: DemoOptions
+  report: Report
+  began: number
+  speed: Accelerator
+}): Promise<number> {
+  const [site] = stack.sites
+  if (!site) throw new Error('the lab has no site')
+  const machine = await plugIn(stack, site, { firmware: options.firmware, accelerator: speed })
+  const since = await machine.powerOn()
+  report.powerOn(machine, since)
+  const story = await followInstall(stack.api, machine, { since, onTold: (told, now) => report.told(told, now) })
+  const [run] = await runScript(stack.api, { text: SCRIPT, hosts: [story.host ?? ''] })
+  const now = Date.now()
+  report.done({
+    firmware: options.firmware,
+    powerOnToSshMs: now - since,
+    totalMs: now - began,
+    ssh: { exitCode: run?.exitCode ?? null, stdout: run?.stdout ?? '', ...(run?.error === undefined ? {} : { error: run.error }) },
+  })
+  if (run?.exitCode !== 0) throw new Error(`the script ended with ${run?.error ?? `exit code ${run?.exitCode}`}: ${run?.stderr ?? ''}`)
+  if (options.keep) await keep(stack, report)
+  return 0
+}
+
+/** Until Ctrl-C. */
+async function keep(stack: Stack, report: Report): Promise<void> {
+  report.running({
+    url: stack.manager.url,
+    email: LAB_EMAIL,
+    password: LAB_PASSWORD,
+    apiKey: stack.api.key,
+    directory: stack.lab.directory,
+    pid: process.pid,
+  })
+  await new Promise<void>((resolve) => {
+    const alive = setInterval(() => undefined, 60_000)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        clearInterval(alive)
+        resolve()
+      })
+  })
+}
+
+/** A copy of every log that outlives the lab. */
+function saveLogs(stack: Stack): string {
+  const to = mkdtempSync(join(tmpdir(), 'bridgehead-demo-logs-'))
+  for (const name of readdirSync(stack.lab.directory, { recursive: true, encoding: 'utf8' }))
+    if (name.endsWith('.log')) cpSync(join(stack.lab.directory, name), join(to, name.replaceAll('/', '-')))
+  return to
+}
+
+try {
+  const options = readDemoOptions(process.argv.slice(2))
+  if (options.help) process.stdout.write(DEMO_USAGE)
+  else {
+    const deps = { out: process.stdout, now: Date.now }
+    process.exitCode = await demo(options, options.json ? jsonReport(deps) : textReport(deps))
+  }
+} catch (error) {
+  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof OptionError ? 2 : 1
+}
