@@ -16,7 +16,7 @@ import { distributorRoutes } from './distributors/routes.ts'
 import type { App } from './engines/http/app.ts'
 import type { Db, Tx } from './engines/store/store.ts'
 import * as facts from './registries/facts.ts'
-import { getHost, type HostSurroundings, hostSpecs, listHosts, resolveAlias } from './registries/hosts.ts'
+import { getHost, type HostSurroundings, hostSpecs, listHosts, resolveHost } from './registries/hosts.ts'
 import { keysFor } from './registries/keys.ts'
 import { registryRoutes } from './registries/routes.ts'
 import { rulesFor } from './registries/rules.ts'
@@ -111,7 +111,7 @@ export function assemble(engines: Engines): Manager {
       return row?.jws
     }, managerKeys),
     organisationOf: async (tx, site) => (await findSiteById(tx, site))?.organisation,
-    resolveHost: resolveAlias,
+    resolveHost,
     changes: publisher,
     onStored: feed.wake,
     clock,

@@ -82,7 +82,7 @@ export async function startHarness(
     },
     world: {
       overlay: {
-        publicKey: async () => 'h'.repeat(42) + 'A=',
+        publicKey: async () => `${'h'.repeat(42)}A=`,
         endpoint: 'manager.example:51820',
         hubAddress: 'fd00:1:2::1',
         siteNetwork: (subnet) => ({ network: `fd00:1:2:${subnet}::/64`, cidr: `fd00:1:2:${subnet}::1/64` }),
@@ -124,7 +124,7 @@ export async function startHarness(
     signingKey,
     async ask(method, path, body, as = 'acme') {
       current = as === null ? undefined : typeof as === 'string' ? somebody(as) : as
-      const answer = await manager.app.request(path.startsWith('/') && !path.startsWith('/api') ? `/api/v1${path}` : path, {
+      const answer = await manager.app.request(/^\/(api|healthz|setup|signin)/.test(path) ? path : `/api/v1${path}`, {
         method,
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       })

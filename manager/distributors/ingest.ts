@@ -20,8 +20,8 @@ export interface IngestDeps {
   db: Db
   handlers: FactHandlers
   organisationOf(tx: Tx, site: string): Promise<string | undefined>
-  /** The manager's id of a machine that the site calls `host`. */
-  resolveHost(tx: Tx, site: string, host: string): Promise<string>
+  /** The manager's id of a machine that the site calls `host`; undefined when it is a host of another site. */
+  resolveHost(tx: Tx, site: string, host: string): Promise<string | undefined>
   changes: { mark(tx: Tx, organisation: string, site: string): Promise<void>; kick(): void }
   /** Called after facts were committed. */
   onStored(): void
@@ -41,18 +41,31 @@ export function createIngest({ db, handlers, organisationOf, resolveHost, change
     const parsed = parseEvent(JSON.parse(text))
     const { id, at, kind, host } = parsed.known ? parsed.event : parsed
     const known = host === undefined ? undefined : await resolveHost(tx, site, host)
+    const foreign = host !== undefined && known === undefined // a site has no say about others' hosts
     const data = JSON.stringify((parsed.known ? parsed.event.data : (JSON.parse(text) as { data?: unknown }).data) ?? {})
     const boot = parsed.known && parsed.event.kind === 'boot.stage' ? (parsed.event.data as EventData<'boot.stage'>).boot : null
     const stored = await tx
       .insertInto('events')
-      .values({ organisation, site, id, at, received_at: clock.now(), kind, host: known ?? null, boot, data, error })
+      .values({
+        organisation,
+        site,
+        id,
+        at,
+        received_at: clock.now(),
+        kind,
+        host: known ?? null,
+        boot,
+        data,
+        error: foreign ? 'the host belongs to another site' : error,
+      })
       .onConflict((on) => on.columns(['site', 'id']).doNothing())
       .executeTakeFirst()
-    if (!act || !parsed.known || (stored.numInsertedOrUpdatedRows ?? 0n) === 0n) return
+    if (!act || foreign || !parsed.known || (stored.numInsertedOrUpdatedRows ?? 0n) === 0n) return
     if (await handle(tx, parsed.event, { organisation, site, host: known ?? '', at })) await changes.mark(tx, organisation, site)
     if (known !== undefined && parsed.event.kind === 'host.discovered') {
       const now = await resolveHost(tx, site, known) // it may have got another name by this very event
-      if (now !== known) await tx.updateTable('events').set({ host: now }).where('site', '=', site).where('id', '=', id).execute()
+      if (now !== undefined && now !== known)
+        await tx.updateTable('events').set({ host: now }).where('site', '=', site).where('id', '=', id).execute()
     }
   }
   const handle = (tx: Tx, event: AnyEvent, head: { organisation: string; site: string; host: string; at: number }): Promise<boolean> => {

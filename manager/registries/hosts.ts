@@ -203,10 +203,12 @@ export async function hostSpecs(tx: Db | Tx, organisation: string, site: string)
   })
 }
 
-/** The id under which the manager knows a machine that its site calls `host`. */
-export async function resolveAlias(tx: Db | Tx, site: string, host: string): Promise<string> {
-  const row = await tx.selectFrom('host_aliases').select('host').where('site', '=', site).where('alias', '=', host).executeTakeFirst()
-  return row?.host ?? host
+/** The id under which the manager knows a machine that its site calls `host`. Undefined: it is a host of another site. */
+export async function resolveHost(tx: Db | Tx, site: string, host: string): Promise<string | undefined> {
+  const alias = await tx.selectFrom('host_aliases').select('host').where('site', '=', site).where('alias', '=', host).executeTakeFirst()
+  if (alias) return alias.host
+  const known = await tx.selectFrom('hosts').select('site').where('id', '=', host).executeTakeFirst()
+  return known === undefined || known.site === site ? host : undefined
 }
 
 export async function setMacs(tx: Tx, host: { id: string; site: string; organisation: string }, macs: readonly string[]): Promise<void> {
