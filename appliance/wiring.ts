@@ -4,6 +4,7 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { contains, type Ipv4 } from '@bridgehead/shared/model/address.ts'
+import type { Command } from '@bridgehead/shared/model/command.ts'
 import { type ArtifactRef, artifactsOf, type SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import type { Config } from './config.ts'
@@ -14,6 +15,8 @@ import { createBootHttp } from './distributors/pxe/http.ts'
 import type { LanFile, LanFileKind } from './distributors/pxe/lan-http.ts'
 import { createTftpServer } from './distributors/pxe/tftp.ts'
 import { tftpFileAt, tftpFileOf } from './distributors/pxe/tftp-files.ts'
+import { createSshRunner } from './distributors/ssh/runner.ts'
+import { createConnect } from './distributors/ssh/session.ts'
 import type { SiteKey } from './distributors/ssh/site-key.ts'
 import { createHostEngine } from './hosts/engine.ts'
 import { createInstalls } from './hosts/install.ts'
@@ -111,6 +114,27 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
   })
   const dns = createDnsServer({ log, clock, port: config.ports.dns })
 
+  const ssh = createSshRunner({
+    store,
+    outbox,
+    log,
+    clock,
+    connect: createConnect({ privateKey: siteKey.privateKey, clock }),
+    host: engine.sshTarget,
+    random,
+  })
+  const carryOut = ({ id, order }: Command) => {
+    switch (order.kind) {
+      case 'run-script':
+        for (const { run, host } of order.runs)
+          ssh.run({ run, command: id, host, user: order.user, text: order.text, timeoutMs: order.timeoutSeconds * 1000 })
+        return
+      case 'cancel-run':
+        return ssh.cancel(order.run)
+      case 'ping':
+        return // its trace is the accepted id, and the presence that follows
+    }
+  }
   const names = followNames({
     clock,
     outbox,
@@ -123,6 +147,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     ...prefixed('tftp', tftp.counters()),
     ...prefixed('http', http.counters()),
     ...prefixed('dns', dns.counters()),
+    ...prefixed('ssh', ssh.counters()),
   })
   const parts: Record<string, (state: SiteState) => void> = {
     dhcp: (state) => dhcp.apply(state.lans),
@@ -154,7 +179,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
       if (!states) throw new Error('a member has no state keeper')
       const overlay = createOverlay(membership, { identity, name: config.overlayInterface, log, clock })
       const { site, redis, secret } = membership
-      const commands = createCommandTaker({ site, trusted: states.trusted, handle: () => undefined, store, outbox, clock, log })
+      const commands = createCommandTaker({ site, trusted: states.trusted, handle: carryOut, store, outbox, clock, log })
       const link = createLink({
         connect: redisBus({ site, host: redis.host, port: redis.port, username: redis.username, password: secret }),
         states,
@@ -174,7 +199,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     log,
   })
 
-  return [cache, dhcp, tftp, http, dns, uplink]
+  return [cache, dhcp, tftp, http, dns, ssh, uplink]
 }
 
 function prefixed(part: string, counters: object): Record<string, number> {

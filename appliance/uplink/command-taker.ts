@@ -7,6 +7,7 @@ import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
+import { explain } from './explain.ts'
 
 /**
  * Called once per order, inside the write that remembers its id: what it stores is kept together with the id, or not at all.
@@ -99,8 +100,7 @@ export function judgeCommand(value: unknown, { site, now }: { site: string; now:
   const id = named.success ? named.data.id : 'unnamed'
   const refuse = (why: string): Verdict => ({ good: false, id, why })
   const parsed = Command.safeParse(value)
-  if (!parsed.success)
-    return refuse(`does not fit: ${parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`)
+  if (!parsed.success) return refuse(explain(parsed.error))
   const command = parsed.data
   if (command.protocol > PROTOCOL) return refuse(`written in protocol ${command.protocol}; this appliance speaks ${PROTOCOL}`)
   if (command.site !== site) return refuse(`meant for site ${command.site}; this is ${site}`)

@@ -1,5 +1,6 @@
 import { PROTOCOL, SiteState } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
+import { explain } from './explain.ts'
 
 /** What the site runs on now. `payload` is a digest of the signed part, so that the same content under another signature is the same. */
 export interface Applied {
@@ -25,8 +26,7 @@ export function judgeState(
   if (protocol.success && protocol.data.protocol > PROTOCOL)
     return refuse(`written in protocol ${protocol.data.protocol}; this appliance speaks ${PROTOCOL} and must be updated first`)
   const parsed = SiteState.safeParse(value)
-  if (!parsed.success)
-    return refuse(`does not fit: ${parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`)
+  if (!parsed.success) return refuse(explain(parsed.error))
   const state = parsed.data
   if (state.site !== site) return refuse(`meant for site ${state.site}; this is ${site}`)
   if (applied && state.revision < applied.revision)
