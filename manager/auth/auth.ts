@@ -1,10 +1,13 @@
 import { apiKey } from '@better-auth/api-key'
+import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { betterAuth } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
 import { organization } from 'better-auth/plugins'
+import { Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from '../engines/http/scope.ts'
 import type { Db } from '../engines/store/store.ts'
+import { createAttempts } from './attempts.ts'
 
 export interface ApiKeyInfo {
   id: string
@@ -54,6 +57,7 @@ export interface AuthOptions {
   /** Where browsers find the manager. */
   baseUrl: string
   trustedOrigins: readonly string[]
+  clock: Clock
   log: Log
 }
 
@@ -77,8 +81,8 @@ interface KeyRow {
   lastRequest: Date | null
 }
 
-export function createAuth({ db, secret, baseUrl, trustedOrigins, log }: AuthOptions): Auth {
-  const options = authOptions({ db, secret, baseUrl, trustedOrigins, log })
+export function createAuth({ clock, ...given }: AuthOptions): Auth {
+  const options = authOptions(given)
   const auth = betterAuth(options)
   const memberOf = async (user: string): Promise<Member | undefined> => {
     const { adapter } = await auth.$context
@@ -104,12 +108,33 @@ export function createAuth({ db, secret, baseUrl, trustedOrigins, log }: AuthOpt
     }
   }
 
+  const attempts = createAttempts({ clock })
+  const counted = async (email: string, signIn: () => Promise<Response>): Promise<Response> => {
+    const account = email.toLowerCase().slice(0, 254)
+    const wait = attempts.waitSeconds(account)
+    if (wait > 0)
+      throw new Problem('too-many-requests', `too many wrong passwords; try again in ${wait} s`, {
+        headers: { 'retry-after': String(wait) },
+      })
+    const answer = await signIn()
+    if (answer.ok) attempts.succeeded(account)
+    else attempts.failed(account)
+    return answer
+  }
+
   return {
     async migrate() {
       const { runMigrations } = await getMigrations(options)
       await runMigrations()
     },
-    handle: (request) => auth.handler(request),
+    async handle(request) {
+      if (!new URL(request.url).pathname.endsWith('/sign-in/email')) return auth.handler(request)
+      const { email } = (await request
+        .clone()
+        .json()
+        .catch(() => ({}))) as { email?: unknown } // the library answers what is no JSON
+      return counted(String(email), () => auth.handler(request))
+    },
     async principal(headers) {
       const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
       const key = headers.get('x-api-key') ?? bearer
@@ -117,7 +142,7 @@ export function createAuth({ db, secret, baseUrl, trustedOrigins, log }: AuthOpt
       return headers.has('cookie') ? bySession(headers) : undefined
     },
     async signIn(email, password) {
-      const answer = await auth.api.signInEmail({ body: { email, password }, asResponse: true })
+      const answer = await counted(email, () => auth.api.signInEmail({ body: { email, password }, asResponse: true }))
       return answer.ok ? answer.headers : undefined
     },
     async hasAccounts() {
@@ -169,7 +194,7 @@ export function createAuth({ db, secret, baseUrl, trustedOrigins, log }: AuthOpt
   }
 }
 
-function authOptions({ db, secret, baseUrl, trustedOrigins, log }: AuthOptions) {
+function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOptions, 'clock'>) {
   return {
     appName: 'Bridgehead',
     secret,

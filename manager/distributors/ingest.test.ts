@@ -36,7 +36,10 @@ test('a thousand events through a bus that dies at random, before or after the c
     h.fact('dhcp.lease', { mac: MAC as never, ip: `10.0.${seq >> 8}.${seq & 255}` as never, lan: 'lan', until: seq }),
   )
   let seed = 1
-  const chance = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  const chance = () => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return seed / 2_147_483_647
+  }
   let at = 0
   while (at < queue.length) {
     const batch = queue.slice(at, at + 1 + Math.floor(chance() * 40))

@@ -10,10 +10,10 @@ export const PROBLEMS = {
   'proof-invalid': [401, 'The enrolment proof does not verify'],
   'token-unknown': [401, 'No such enrolment token'],
   forbidden: [403, 'The API key lacks a scope'],
+  'cross-origin': [403, 'The form came from another site'],
   'setup-token-wrong': [403, 'This is not the set-up link'],
   'not-entitled': [403, 'This site has no use for that artifact'],
   'not-found': [404, 'Not found'],
-  'method-not-allowed': [405, 'This resource has no such method'],
   'name-taken': [409, 'The name is in use'],
   'mac-taken': [409, 'The MAC address belongs to another host of the site'],
   'address-taken': [409, 'The IP address is reserved for another host of the site'],
@@ -28,6 +28,7 @@ export const PROBLEMS = {
   'reference-unknown': [422, 'Something that the request names does not exist'],
   'does-not-render': [422, 'The template does not render'],
   'no-hosts': [422, 'No host matches'],
+  'too-many-requests': [429, 'Too many tries'],
   internal: [500, 'The manager failed'],
   unavailable: [503, 'The manager cannot do this now'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>
@@ -91,6 +92,7 @@ export function asProblem(error: unknown): Problem | undefined {
   if (error instanceof HTTPException) {
     if (error.status === 400) return new Problem('malformed-json', `${error.message}; expected one JSON document`)
     if (error.status === 413) return new Problem('too-large', error.message)
+    if (error.status === 403) return new Problem('cross-origin', 'open the page of this manager and send the form from there')
     if (error.status === 401) return new Problem('unauthenticated', error.message)
   }
   return undefined

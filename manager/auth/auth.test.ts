@@ -1,0 +1,169 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { steppedClock } from '@bridgehead/shared/clock.ts'
+import { silentLog } from '@bridgehead/shared/log.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { App } from '../engines/http/app.ts'
+import { type Db, openStore } from '../engines/store/store.ts'
+import { startHarness } from '../harness.ts'
+import { createAuth } from './auth.ts'
+import { createSetup } from './setup.ts'
+
+/** The real better-auth on SQLite, from the first start on; the tests tell one story, in order. */
+let directory: string
+let db: Db
+let app: App
+let link: string
+let apiKey: string
+let prepare: () => Promise<string | undefined>
+let close: () => Promise<void>
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'bridgehead-auth-'))
+  db = await openStore(join(directory, 'manager.sqlite'))
+  const baseUrl = 'http://127.0.0.1:8420'
+  const auth = createAuth({ db, secret: 's'.repeat(43), baseUrl, trustedOrigins: [], clock: steppedClock(1), log: silentLog })
+  await auth.migrate()
+  const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
+  const setup = createSetup({ db, auth, file: join(directory, 'setup-link'), url: baseUrl, random, clock: steppedClock(1) })
+  const harness = await startHarness({ db, engines: { auth, setup } })
+  app = harness.manager.app
+  prepare = setup.prepare
+  link = (await setup.prepare()) ?? ''
+  close = harness.close
+})
+afterAll(async () => {
+  await close()
+  await rm(directory, { recursive: true })
+})
+
+const owner = { email: 'ada@example.com', password: 'correct horse battery', name: 'Ada', organisation: 'Acme' }
+const token = () => new URL(link).searchParams.get('token') ?? ''
+const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+  app.request(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } })
+const form = (path: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
+  app.request(path, { method: 'POST', body: new URLSearchParams(fields), headers: { origin: 'http://localhost', ...headers } })
+const code = async (answer: Response) => [answer.status, ((await answer.json()) as { code: string }).code]
+
+test('the link lies in a file that only its owner reads, and stays the same over a restart', async () => {
+  const file = join(directory, 'setup-link')
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  expect((await readFile(file, 'utf8')).trim()).toBe(link)
+  expect(await prepare()).toBe(link)
+  expect(JSON.stringify(await db.selectFrom('settings').selectAll().execute())).not.toContain(token())
+})
+
+test('the page opens with the link, and with nothing else', async () => {
+  const page = await app.request(`/setup?token=${token()}`)
+  expect(page.status).toBe(200)
+  const text = await page.text()
+  expect(text).toContain('<form method="post" action="/setup">')
+  expect(text).not.toMatch(/https?:\/\//) // nothing comes from elsewhere
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+  expect(await code(await app.request('/setup?token=wrong'))).toEqual([403, 'setup-token-wrong'])
+  expect(await code(await app.request('/setup'))).toEqual([403, 'setup-token-wrong'])
+})
+
+test('bad input names the field, by JSON and on the page, and spends nothing', async () => {
+  const short = await post('/setup', { ...owner, token: token(), password: 'short' })
+  expect(((await short.json()) as { errors: unknown[] }).errors).toMatchObject([
+    { field: 'password', message: 'expected at least 12 characters' },
+  ])
+  expect(await code(await post('/setup', { ...owner, token: token(), admin: true }))).toEqual([400, 'invalid'])
+  expect(await code(await post('/setup', { ...owner, token: 'wrong' }))).toEqual([403, 'setup-token-wrong'])
+  expect(await code(await app.request('/setup', { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } }))).toEqual([
+    400,
+    'malformed-json',
+  ])
+  const page = await form('/setup', { ...owner, token: token(), name: '<script>', email: 'nope' })
+  const text = await page.text()
+  expect([page.status, text.includes('email: expected an e-mail address'), text.includes('<script>')]).toEqual([400, true, false])
+})
+
+test('two scripts that use the link at once: one gets the key, the other is told that it is spent', async () => {
+  const answers = await Promise.all([post('/setup', { ...owner, token: token() }), post('/setup', { ...owner, token: token() })])
+  expect(answers.map((answer) => answer.status).sort()).toEqual([201, 410])
+  const made = (await answers.find((answer) => answer.status === 201)?.json()) as { apiKey: string; organisation: string }
+  apiKey = made.apiKey
+  expect(apiKey).toMatch(/^bh_\w{60,}$/)
+  await expect(stat(join(directory, 'setup-link'))).rejects.toThrow('ENOENT')
+  expect(await prepare()).toBeUndefined()
+  expect(await code(await app.request(`/setup?token=${token()}`))).toEqual([410, 'setup-spent'])
+})
+
+test('the key works both ways; another or a changed one does not', async () => {
+  const who = (headers: Record<string, string>) => app.request('/api/v1/whoami', { headers })
+  expect((await who({ authorization: `Bearer ${apiKey}` })).status).toBe(200)
+  expect(await (await who({ 'x-api-key': apiKey })).json()).toMatchObject({ actor: { kind: 'key', name: 'set-up' } })
+  for (const headers of [
+    {},
+    { 'x-api-key': `${apiKey}x` },
+    { 'x-api-key': 'bh_' },
+    { authorization: `Basic ${apiKey}` },
+    { authorization: 'Bearer ' },
+  ])
+    expect((await who(headers as Record<string, string>)).status).toBe(401)
+  expect(
+    JSON.stringify(
+      await db
+        .selectFrom('apikey' as never)
+        .selectAll()
+        .execute(),
+    ),
+  ).not.toContain(apiKey)
+})
+
+test('a key with one scope does just that, and ends when it is deleted', async () => {
+  const admin = { 'x-api-key': apiKey }
+  const made = (await (await post('/api/v1/api-keys', { name: 'reader', scopes: ['sites:read'], expiresInDays: 2 }, admin)).json()) as {
+    id: string
+    key: string
+  }
+  const reader = { 'x-api-key': made.key }
+  expect((await app.request('/api/v1/sites', { headers: reader })).status).toBe(200)
+  expect(await code(await post('/api/v1/sites', { name: 'x' }, reader))).toEqual([403, 'forbidden'])
+  expect(await code(await post('/api/v1/api-keys', { name: 'more', scopes: ['admin'] }, reader))).toEqual([403, 'forbidden'])
+  const { items } = (await (await app.request('/api/v1/api-keys', { headers: admin })).json()) as {
+    items: { name: string; scopes: string[] }[]
+  }
+  expect(items.map((item) => item.name).sort()).toEqual(['reader', 'set-up'])
+  expect((await app.request(`/api/v1/api-keys/${made.id}`, { method: 'DELETE', headers: admin })).status).toBe(204)
+  expect((await app.request('/api/v1/sites', { headers: reader })).status).toBe(401)
+})
+
+test('a person signs in on the page and uses the API by cookie, from this origin only', async () => {
+  const wrong = await form('/signin', { email: owner.email, password: 'not this one' })
+  expect([wrong.status, (await wrong.text()).includes('Wrong e-mail or password')]).toEqual([401, true])
+  expect((await form('/signin', owner, { origin: 'https://evil.example' })).status).toBe(403)
+  const right = await form('/signin', { email: owner.email, password: owner.password })
+  expect([right.status, right.headers.get('location')]).toEqual([303, '/'])
+  const set = right.headers.get('set-cookie') ?? ''
+  expect(set).toMatch(/HttpOnly/)
+  expect(set).toMatch(/SameSite=Lax/)
+  const cookie = set.split(';')[0] ?? ''
+  expect(await (await app.request('/', { headers: { cookie } })).text()).toContain('Signed in as ada@example.com')
+  expect(await (await app.request('/api/v1/whoami', { headers: { cookie } })).json()).toMatchObject({
+    actor: { kind: 'user' },
+    scopes: expect.arrayContaining(['admin']),
+  })
+  expect((await app.request('/', { headers: { cookie: `${cookie}x` } })).headers.get('location')).toBe('/signin')
+})
+
+test('nobody makes an account, an organisation or a key through the library’s own doors', async () => {
+  const stranger = { email: 'eve@example.com', password: 'correct horse battery', name: 'Eve' }
+  expect((await post('/api/auth/sign-up/email', stranger)).status).toBeGreaterThanOrEqual(400)
+  expect((await post('/api/auth/organization/create', { name: 'Evil', slug: 'evil' })).status).toBe(401)
+  expect((await post('/api/auth/api-key/create', { name: 'evil', organizationId: 'x' })).status).toBe(401)
+  expect((await app.request('/api/auth/ok')).status).toBe(200)
+})
+
+test('a dictionary of passwords is stopped after ten, on the page and at the library’s door', async () => {
+  const wrong = { email: 'ada@example.com', password: 'not this one' }
+  for (let number = 0; number < 5; number++) {
+    expect((await form('/signin', wrong)).status).toBe(401)
+    expect((await post('/api/auth/sign-in/email', wrong, { origin: 'http://127.0.0.1:8420' })).status).toBe(401)
+  }
+  const stopped = await form('/signin', { ...wrong, password: owner.password })
+  expect([stopped.status, stopped.headers.get('retry-after')]).toEqual([429, '60'])
+  expect((await post('/api/auth/sign-in/email', wrong)).status).toBe(429)
+})
