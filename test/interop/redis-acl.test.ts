@@ -196,6 +196,11 @@ test('without the secret there is nothing', async () => {
     await expect(stranger.get(own.state), JSON.stringify(credentials)).rejects.toThrow()
     stranger.disconnect()
   }
+  const reset = asSite()
+  await reset.call('RESET')
+  await expect(reset.call('GET', foreign.state), 'RESET makes nobody the default user').rejects.toThrow('NOAUTH')
+  await expect(reset.call('AUTH', 'default', ''), 'the default user has no password at all').rejects.toThrow('WRONGPASS')
+  reset.disconnect()
 })
 
 test('a deleted site is thrown out at once, in the midst of a blocking read', async () => {

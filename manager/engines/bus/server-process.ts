@@ -65,7 +65,9 @@ export function configText(options: {
     `bind ${options.bind.length > 0 ? options.bind.join(' ') : '127.0.0.1'}`,
     `unixsocket ${quoted(options.files.socket)}`,
     'unixsocketperm 600',
-    'user default off',
+    // Nobody can log in as `default`. It keeps its rights, because Redis 7.0 replays the transactions of its appended file in its name:
+    // without them it drops every MULTI ... EXEC at a restart ("NOPERM ACLs rules changed") and starts nearly empty.
+    'user default off resetpass ~* &* +@all',
     `user ${ADMIN} on #${createHash('sha256').update(options.password).digest('hex')} ~* &* +@all`,
     'appendonly yes',
     'appendfsync everysec',

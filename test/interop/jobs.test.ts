@@ -1,0 +1,140 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createRedis, type RedisServer } from '@bridgehead/manager/engines/bus/redis.ts'
+import { createJobs, type JobStatus, type Jobs } from '@bridgehead/manager/engines/jobs/jobs.ts'
+import { systemClock } from '@bridgehead/shared/clock.ts'
+import { silentLog } from '@bridgehead/shared/log.ts'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { freePort } from './free-port.ts'
+
+let directory: string
+let redis: RedisServer
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'bridgehead-jobs-'))
+  redis = createRedis({ directory, port: await freePort(), bind: ['127.0.0.1'], log: silentLog, clock: systemClock })
+  await redis.start()
+})
+const started: Jobs[] = []
+afterEach(async () => {
+  for (const jobs of started.splice(0)) await jobs.stop()
+})
+afterAll(async () => {
+  await redis.stop()
+  await rm(directory, { recursive: true })
+})
+
+const Data = z.object({ steps: z.int(), hold: z.boolean().default(false), fail: z.boolean().default(false) })
+
+/** A manager's jobs with one kind that counts its runs; `hold` lasts until the signal aborts or `release` is called. */
+function counting() {
+  const runs = new Map<string, number>()
+  let release = () => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const jobs = createJobs({ redis, log: silentLog, clock: systemClock })
+  started.push(jobs)
+  const kind = jobs.defineJob('count', Data, async ({ steps, hold, fail }, { id, progress, log, signal }) => {
+    runs.set(id, (runs.get(id) ?? 0) + 1)
+    for (let step = 1; step <= steps; step++) {
+      await progress(step / steps, `step ${step}`)
+      await log(`did step ${step}`)
+    }
+    if (hold) await Promise.race([released, new Promise((resolve) => signal.addEventListener('abort', resolve))])
+    signal.throwIfAborted()
+    if (fail) throw new Error('the mirror is out of reach')
+  })
+  return { jobs, kind, runs, release: () => release() }
+}
+
+async function last(statuses: AsyncIterable<JobStatus>): Promise<JobStatus[]> {
+  const seen: JobStatus[] = []
+  for await (const one of statuses) seen.push(one)
+  return seen
+}
+
+test('a job runs once however often it was asked for, and is followed to its end', async () => {
+  const { jobs, kind, runs, release } = counting()
+  await jobs.start()
+  const data = Data.parse({ steps: 3, hold: true })
+  await Promise.all([1, 2, 3].map(() => jobs.enqueue(kind, data, { id: 'once' })))
+  const following = last(jobs.follow('once'))
+  await expect.poll(async () => (await jobs.status('once'))?.text).toBe('step 3')
+  expect(await jobs.list({ states: ['active'] })).toMatchObject([{ id: 'once', name: 'count', state: 'active' }])
+  release()
+  const seen = await following
+  expect(seen.at(-1)).toMatchObject({ state: 'completed', fraction: 1, lines: ['did step 1', 'did step 2', 'did step 3'] })
+  expect(runs.get('once')).toBe(1)
+  expect(await last(jobs.follow('once'))).toHaveLength(1)
+  expect(await last(jobs.follow('nobody'))).toEqual([])
+  await jobs.enqueue(kind, { ...data, hold: false }, { id: 'once' }) // its result may have been deleted since
+  await expect.poll(() => runs.get('once')).toBe(2)
+})
+
+test('a job that fails says why, and may be asked for again', async () => {
+  const { jobs, kind, runs } = counting()
+  await jobs.start()
+  await jobs.enqueue(kind, Data.parse({ steps: 1, fail: true }), { id: 'failing' })
+  expect((await last(jobs.follow('failing'))).at(-1)).toMatchObject({ state: 'failed', error: 'the mirror is out of reach' })
+  await jobs.enqueue(kind, Data.parse({ steps: 1 }), { id: 'failing' })
+  expect((await last(jobs.follow('failing'))).at(-1)).toMatchObject({ state: 'completed', error: undefined })
+  expect(runs.get('failing')).toBe(2)
+})
+
+test('running and waiting jobs can be cancelled, ended ones not', async () => {
+  const { jobs, kind, runs } = counting()
+  await jobs.start()
+  const holding = Data.parse({ steps: 1, hold: true })
+  for (const id of ['run-a', 'run-b', 'wait-c']) await jobs.enqueue(kind, holding, { id })
+  await expect.poll(() => runs.size).toBe(2) // as many as may run at once
+  const following = [last(jobs.follow('run-a')), last(jobs.follow('wait-c'))]
+  await expect.poll(async () => (await jobs.status('wait-c'))?.state).toBe('waiting')
+  for (const id of ['wait-c', 'run-a', 'run-b']) expect(await jobs.cancel(id)).toBe(true)
+  for (const seen of await Promise.all(following)) expect(seen.at(-1)).toMatchObject({ state: 'cancelled', error: undefined })
+  expect(runs.has('wait-c')).toBe(false)
+  await expect.poll(async () => (await jobs.list({ states: ['cancelled'] })).map((job) => job.id).sort()).toEqual(['run-a', 'run-b'])
+  expect(await jobs.cancel('run-a')).toBe(false)
+  expect(await jobs.cancel('nobody')).toBe(false)
+})
+
+test('a job under way when the manager stops goes on at the next start', async () => {
+  const first = counting()
+  await first.jobs.start()
+  await first.jobs.enqueue(first.kind, Data.parse({ steps: 1, hold: true }), { id: 'long' })
+  await expect.poll(() => first.runs.get('long')).toBe(1)
+  await first.jobs.stop()
+  const second = counting()
+  second.release()
+  await second.jobs.start()
+  expect((await last(second.jobs.follow('long'))).at(-1)).toMatchObject({ state: 'completed' })
+  expect(second.runs.get('long')).toBe(1)
+})
+
+test('killing Redis in the middle of a job loses neither the job nor the ones behind it', async () => {
+  const { jobs, kind, runs, release } = counting()
+  await jobs.start()
+  await jobs.enqueue(kind, Data.parse({ steps: 1, hold: true }), { id: 'survivor' })
+  await expect.poll(() => runs.get('survivor')).toBe(1)
+  await systemClock.sleep(1_100) // appendfsync everysec
+  const connection = redis.connect()
+  const back = new Promise<void>((resolve) => redis.onRestart(resolve))
+  process.kill(Number(/process_id:(\d+)/.exec(await connection.info('server'))?.[1]), 'SIGKILL')
+  await back
+  release()
+  await jobs.enqueue(kind, Data.parse({ steps: 1 }), { id: 'behind' })
+  for (const id of ['survivor', 'behind']) expect((await last(jobs.follow(id))).at(-1)).toMatchObject({ id, state: 'completed' })
+  connection.disconnect()
+})
+
+test('bad input is refused by name', async () => {
+  const { jobs, kind } = counting()
+  expect(() => jobs.defineJob('count', Data, async () => {})).toThrow('"count"')
+  await expect(jobs.enqueue(kind, Data.parse({ steps: 1 }), { id: 'early' })).rejects.toThrow('before they were started')
+  await jobs.start()
+  for (const id of ['', 'a:b', '123', 'x'.repeat(129)])
+    await expect(jobs.enqueue(kind, Data.parse({ steps: 1 }), { id }), id).rejects.toThrow('job id')
+  await expect(jobs.enqueue(kind, { steps: 0.5, hold: false, fail: false }, { id: 'half' })).rejects.toThrow('int')
+})
