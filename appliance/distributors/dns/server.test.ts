@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
@@ -157,4 +158,30 @@ test('an address that the machine lacks hinders no other', async () => {
 test('ourselves among the forwarders is no circle', async () => {
   const { udp } = await serve(config({ forwarders: ['127.0.0.1#0', 'not an address'] }))
   expect(rcode(await askUdp(udp, 'www.example.org'))).toBe('SERVFAIL')
+})
+
+test('a trouble that stays is logged once, however often the same comes again', async () => {
+  const events: unknown[] = []
+  const log = { ...silentLog, warn: (event: string, fields?: unknown) => void events.push([event, fields]) }
+  const bad = config({ names: [{ name: 'not a name', ip: ip('127.0.0.5'), lease: true }] })
+  const { server } = await serve(bad, { log })
+  server.apply(bad)
+  server.apply(bad)
+  expect(events).toEqual([['dns.record_left_out', { name: 'not a name', why: 'is no host name (letters, digits and dashes, at most 63)' }]])
+})
+
+test('5,000 random datagrams are counted and dropped, and names are still answered', async () => {
+  const { server, udp } = await serve(config())
+  const socket = createSocket('udp4')
+  let replies = 0
+  socket.on('message', () => replies++)
+  for (let round = 0; round < 5000; round++) {
+    socket.send(randomBytes(round % 80), udp, '127.0.0.1')
+    if (round % 50 === 0) await new Promise((done) => setTimeout(done, 1))
+  }
+  expect(data(await askUdp(udp, 'node1.internal'))).toBe('127.0.0.5')
+  socket.close()
+  const { udp: seen, malformed, inFlight, badQueries } = server.counters()
+  expect(seen).toBeGreaterThan(1000) // the kernel may drop some
+  expect({ lost: seen - 1 - malformed - badQueries, replies, inFlight }).toEqual({ lost: 0, replies: badQueries, inFlight: 0 })
 })

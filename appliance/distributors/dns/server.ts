@@ -53,6 +53,7 @@ export function createDnsServer(deps: DnsDeps): DnsServer {
   const ofMachine = deps.forwarders ?? systemForwarders(clock)
   const listeners = new Map<string, Listener>()
   const complained = new Set<string>()
+  let problems: ReadonlySet<string> = new Set()
   let config = NOTHING
   let zone = buildZone(NOTHING, 0).zone
   let servers: { from: string; list: readonly Server[] } = { from: '', list: [] }
@@ -96,7 +97,7 @@ export function createDnsServer(deps: DnsDeps): DnsServer {
     return allowed
   }
 
-  /** Logs once until the next configuration. */
+  /** Logs a standing trouble once. */
   function complain(key: string, event: string, fields: Record<string, unknown>): void {
     if (complained.has(key)) return
     complained.add(key)
@@ -189,8 +190,10 @@ export function createDnsServer(deps: DnsDeps): DnsServer {
       servers = { from: '', list: [] }
       clients = new Map()
       handler.clear()
-      complained.clear()
-      for (const problem of built.problems) log.warn('dns.record_left_out', { ...problem })
+      // each lease that comes or goes applies anew: say only what was not said before
+      const said = problems
+      problems = new Set(built.problems.map((problem) => JSON.stringify(problem)))
+      for (const problem of built.problems) if (!said.has(JSON.stringify(problem))) log.warn('dns.record_left_out', { ...problem })
       schedule()
     },
     counters: () => ({

@@ -6,6 +6,7 @@ import { v7 } from 'uuid'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createOutbox } from '../../store/outbox.ts'
 import { openStore, type Store } from '../../store/store.ts'
+import { takeOrder } from './orders.ts'
 import { createSshRunner, type SshRunner, type SshRunnerDeps } from './runner.ts'
 import type { RunOrder } from './runs.ts'
 import { type Connect, type Outcome, type Session, SshError } from './session.ts'
@@ -254,4 +255,19 @@ test('a full disk loses no ending: it is written once there is room', async () =
   store.write = (task) => (failures-- > 0 ? Promise.reject(new Error('disk is full')) : write(task))
   await made.runner.start()
   expect(await made.execute(made.order())).toEqual(['run.started', 'finished 0'])
+})
+
+test('an order for two hosts is two runs, and each can be cancelled by its own order', async () => {
+  const { store, runner, told } = rig({ connect: hostThat((_input, _output, signal) => untilAborted(signal)) })
+  await runner.start()
+  const [first, second] = [v7(), v7()]
+  const base = { protocol: 1, site: v7(), at: 0, deadline: 1 }
+  const runs = [first, second].map((run) => ({ run, host: v7() }))
+  await store.write(() =>
+    takeOrder(runner, { ...base, id: v7(), order: { kind: 'run-script', runs, text: 'true', user: 'root', timeoutSeconds: 60 } }),
+  )
+  for (const run of [first, second]) await vi.waitFor(() => expect(told(run)).toEqual(['run.started']))
+  await store.write(() => takeOrder(runner, { ...base, id: v7(), order: { kind: 'cancel-run', run: second } }))
+  await vi.waitFor(() => expect(told(second).at(-1)).toMatch(/^finished null cancelled/))
+  expect(told(first)).toEqual(['run.started'])
 })
