@@ -22,6 +22,7 @@ import { type Db, openStore } from './engines/store/store.ts'
 import { selfSignedIdentity } from './engines/tls/certificate.ts'
 import { signingKeys } from './keys.ts'
 import { createListener } from './listener.ts'
+import { importDefaultLoaders } from './packagers/loaders/default-loaders.ts'
 
 const VERSION = '0.1.0'
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -91,6 +92,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   await auth.migrate()
   const setup = createSetup({ db, auth, file: join(config.data, 'setup-link'), url: localUrl, random, clock })
 
+  const loaders = await importDefaultLoaders({ bucket, log })
   const consumer = bus.consumeEvents((site, entries) => manager.ingest(site, entries))
   const manager = assemble({
     db,
@@ -113,7 +115,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     },
     watch: consumer,
     presign: async (sha256, name) => ((await bucket.head(sha256)) ? bucket.presign(sha256, { expiresSeconds: 3600, name }) : undefined),
-    loaders: async () => ({}),
+    loaders: async () => loaders,
     dial: { manager: config.publicUrl, ...(config.publicUrl.startsWith('https:') ? { fingerprint: tls.fingerprint } : {}) },
     parts: [],
     random,
@@ -130,6 +132,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     start: async () => {
       redis.onRestart(manager.restore)
       await manager.restore()
+      await manager.loadersChanged() // a newer iPXE package may have come since the last start
     },
     stop: async () => {},
   }

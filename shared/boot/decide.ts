@@ -117,7 +117,7 @@ function decideStep(state: SiteState, goal: Goal, client: BootClient, asks: Boot
 export const LOADERS: Partial<Record<Platform, string>> = {
   'bios-x86': 'undionly.kpxe',
   'uefi-x86_64': 'snponly.efi',
-  'uefi-arm64': 'snponly-arm64.efi',
+  'uefi-arm64': 'ipxe-arm64.efi', // Debian ships no snponly for arm64; this one holds the firmware driver too
 }
 
 /** BIOS machines are taken for 64-bit ones: no 32-bit target exists. */

@@ -204,7 +204,7 @@ export const SiteState = z.object({
     forwarders: z.array(z.string()).default([]),
     records: z.array(DnsRecord).default([]),
   }),
-  /** Loader files by TFTP/HTTP name (`undionly.kpxe`, `snponly-x64.efi`, `snponly-arm64.efi`). */
+  /** Loader files by TFTP/HTTP name (`undionly.kpxe`, `snponly.efi`, `ipxe-arm64.efi`). */
   loaders: z.record(z.string(), ArtifactRef).default({}),
   /** Manager keys (public JWK, ed25519) that this site shall trust from now on; lets keys rotate with an overlap. */
   managerKeys: z.array(z.object({ kid: z.string(), kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string() })).default([]),
