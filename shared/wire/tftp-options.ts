@@ -6,7 +6,7 @@ export interface TftpTerms {
   blockBytes: number
   /** Blocks sent before an ACK is awaited (RFC 7440). */
   window: number
-  /** Retransmission time that the client asked for (RFC 2349), else undefined: the sender's own. */
+  /** Retransmission time that the client asked for (RFC 2349). */
   timeoutMs?: number | undefined
   /** What the OACK says. Empty: send no OACK, begin with block 1. */
   accepted: TftpOptions

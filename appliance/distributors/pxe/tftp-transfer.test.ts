@@ -136,10 +136,10 @@ describe('when nothing comes back', () => {
     expect(client.state()).toMatchObject({ tries: 0, retries: 4 })
   })
   test('the OACK is sent again too', () => expect(begin(5000, { tsize: '0' }).wait(1000)).toBe('oack'))
-  test("the client's timeout counts, if it gave one", () => {
+  test("the client's timeout counts until the line was measured", () => {
     const client = begin(5000, { timeout: '3' })
-    client.ack(0)
-    expect([client.wait(2999), client.wait(1)]).toEqual(['silence', '1'])
+    expect([client.wait(2999), client.wait(1), client.ack(0)]).toEqual(['silence', 'oack', '1'])
+    expect([client.wait(RETRANSMIT.leastMs - 1), client.wait(1)]).toEqual(['silence', '1'])
   })
   test('a slow line is measured, and given more time', () => {
     const client = begin(50_000)

@@ -22,8 +22,8 @@ export interface Transfer {
   readonly deadline: number
   /** When the newest window left (epoch ms). */
   readonly sentAt: number
-  /** Smoothed time from a window to its ACK; undefined when the client set the timeout, so that nothing is measured. */
-  readonly rttMs: number | undefined
+  /** Smoothed time from a window to its ACK. Means nothing before the client is `alive`. */
+  readonly rttMs: number
   readonly sizeAsked: boolean
 }
 
@@ -43,7 +43,10 @@ export type Input =
   /** `block` as on the wire, 0 to 65535. */
   { kind: 'ack'; block: number } | { kind: 'error' } | { kind: 'clock' }
 
-/** Without a `timeout` option: 1 s at first, then eight measured round trips, but at least 250 ms (a Pi gives up after a second). */
+/**
+ * The first wait is the client's `timeout` option or 1 s; once round trips are measured it is eight of them, if that is less, but at
+ * least 250 ms. So a lost packet costs a quarter of a second also for curl, which asks for 5 s, and for a Pi, which gives up after one.
+ */
 export const RETRANSMIT = { firstMs: 1000, leastMs: 250, mostMs: 4000, tries: 8, triesUnanswered: 4 } as const
 
 /** The number of blocks is size / block size, plus the short (perhaps empty) one that tells the end (RFC 1350 §6). */
@@ -61,7 +64,7 @@ export function beginTransfer({ size, terms, now }: { size: number; terms: TftpT
     alive: false,
     deadline: now + (terms.timeoutMs ?? RETRANSMIT.firstMs),
     sentAt: now,
-    rttMs: terms.timeoutMs === undefined ? 0 : undefined,
+    rttMs: 0,
     sizeAsked: terms.accepted.has('tsize'),
   }
   return transfer.phase === 'oack' ? { transfer, send: { kind: 'oack' } } : sendWindow(transfer, now)
@@ -130,13 +133,13 @@ function sendWindow(transfer: Transfer, now: number): Step {
 }
 
 /** Karn's rule: what was sent twice measures nothing. */
-function measured(transfer: Transfer, now: number): number | undefined {
-  if (transfer.rttMs === undefined || transfer.tries > 0) return transfer.rttMs
+function measured(transfer: Transfer, now: number): number {
+  if (transfer.tries > 0) return transfer.rttMs
   const sample = now - transfer.sentAt
   return transfer.alive ? transfer.rttMs * 0.875 + sample * 0.125 : sample
 }
 
 function waitMs({ alive, rttMs, baseMs, tries }: Transfer): number {
-  const first = alive && rttMs !== undefined ? Math.min(baseMs, Math.max(RETRANSMIT.leastMs, rttMs * 8)) : baseMs
+  const first = alive ? Math.min(baseMs, Math.max(RETRANSMIT.leastMs, rttMs * 8)) : baseMs
   return Math.min(first * 2 ** tries, Math.max(RETRANSMIT.mostMs, first))
 }
