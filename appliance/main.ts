@@ -22,8 +22,8 @@ async function run(config: Config): Promise<void> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
   const store = openStore(join(config.data, 'appliance.sqlite'))
   const outbox = createOutbox(store.db, { clock: systemClock, newId })
-  const keys = join(config.data, 'keys')
-  const [identity, siteKey] = [await openIdentity(keys), await loadOrCreateSiteKey(keys)]
+  const identity = await openIdentity(join(config.data, 'keys'))
+  const siteKey = await loadOrCreateSiteKey(join(config.data, 'ssh'))
   const services = createAppliance({
     config,
     version: manifest.version,

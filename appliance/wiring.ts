@@ -4,7 +4,6 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { contains, type Ipv4 } from '@bridgehead/shared/model/address.ts'
-import type { Command } from '@bridgehead/shared/model/command.ts'
 import { type ArtifactRef, artifactsOf, type SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import type { Config } from './config.ts'
@@ -15,6 +14,7 @@ import { createBootHttp } from './distributors/pxe/http.ts'
 import type { LanFile, LanFileKind } from './distributors/pxe/lan-http.ts'
 import { createTftpServer } from './distributors/pxe/tftp.ts'
 import { tftpFileAt, tftpFileOf } from './distributors/pxe/tftp-files.ts'
+import { takeOrder } from './distributors/ssh/orders.ts'
 import { createSshRunner } from './distributors/ssh/runner.ts'
 import { createConnect } from './distributors/ssh/session.ts'
 import type { SiteKey } from './distributors/ssh/site-key.ts'
@@ -123,18 +123,6 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     host: engine.sshTarget,
     random,
   })
-  const carryOut = ({ id, order }: Command) => {
-    switch (order.kind) {
-      case 'run-script':
-        for (const { run, host } of order.runs)
-          ssh.run({ run, command: id, host, user: order.user, text: order.text, timeoutMs: order.timeoutSeconds * 1000 })
-        return
-      case 'cancel-run':
-        return ssh.cancel(order.run)
-      case 'ping':
-        return // its trace is the accepted id, and the presence that follows
-    }
-  }
   const names = followNames({
     clock,
     outbox,
@@ -179,7 +167,15 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
       if (!states) throw new Error('a member has no state keeper')
       const overlay = createOverlay(membership, { identity, name: config.overlayInterface, log, clock })
       const { site, redis, secret } = membership
-      const commands = createCommandTaker({ site, trusted: states.trusted, handle: carryOut, store, outbox, clock, log })
+      const commands = createCommandTaker({
+        site,
+        trusted: states.trusted,
+        handle: (command) => takeOrder(ssh, command),
+        store,
+        outbox,
+        clock,
+        log,
+      })
       const link = createLink({
         connect: redisBus({ site, host: redis.host, port: redis.port, username: redis.username, password: secret }),
         states,
