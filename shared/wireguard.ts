@@ -1,38 +1,31 @@
+import { readFile } from 'node:fs/promises'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
+import { secretFile } from './secret-file.ts'
 import type { Service } from './service.ts'
+import { type Running, type Supervisor, supervise } from './supervise.ts'
+import { createResolver } from './wireguard-endpoint.ts'
+import { removeInterface, run, startKernel, startUserspace, TunnelError } from './wireguard-interface.ts'
+import {
+  formatConfig,
+  generateKeyPair,
+  keyPairOf,
+  parseDump,
+  routesFor,
+  type WireguardKeys,
+  type WireguardPeer,
+  type WireguardStatus,
+} from './wireguard-text.ts'
 
-/** Curve25519 keys as `wg` writes them: 32 bytes in base64, 44 characters. */
-export interface WireguardKeys {
-  privateKey: string
-  publicKey: string
-}
-
-export interface WireguardPeer {
-  publicKey: string
-  /** Networks in CIDR form. */
-  allowedIps: readonly string[]
-  /** host:port, only on the side that dials. An IPv6 host stands in brackets. */
-  endpoint?: string | undefined
-  /** The site sends keepalives (25 s), never the hub. */
-  keepaliveSeconds?: number | undefined
-}
-
-/** One peer's line of `wg show NAME dump`. */
-export interface WireguardPeerStatus {
-  publicKey: string
-  endpoint?: string | undefined
-  allowedIps: string[]
-  /** Epoch ms; absent when there was none yet. */
-  handshakeAt?: number | undefined
-  rxBytes: number
-  txBytes: number
-}
-export interface WireguardStatus {
-  publicKey: string
-  listenPort: number
-  peers: WireguardPeerStatus[]
-}
+export { TunnelError } from './wireguard-interface.ts'
+export {
+  generateKeyPair,
+  parseDump,
+  type WireguardKeys,
+  type WireguardPeer,
+  type WireguardPeerStatus,
+  type WireguardStatus,
+} from './wireguard-text.ts'
 
 export interface TunnelOptions {
   /** Interface name, at most 15 characters. One wireguard-go per name on a machine, whatever the network namespace. */
@@ -52,12 +45,111 @@ export interface Tunnel extends Service {
   readonly kind: 'kernel' | 'userspace' | undefined
   /** Replaces all peers; sessions of those that stay live on. Remembered across restarts; harmless while down. */
   setPeers(peers: readonly WireguardPeer[]): Promise<void>
+  /** Throws TunnelError while down. */
   dump(): Promise<WireguardStatus>
 }
 
-export declare function generateKeyPair(): WireguardKeys
+/** Room for WireGuard over IPv6 (80 bytes) on a line of 1460 bytes, such as PPPoE with a tag or two. */
+const MTU = 1380
+const CHECK_MS = 30_000
+/** Sessions renew their keys every 2 minutes while anything is sent (keepalives too); older means that the peer is not reached. */
+const STALE_MS = 150_000
+
 /** Reads the private key at `path`, or makes one there (mode 0600), and returns both halves. */
-export declare function keysIn(path: string): Promise<WireguardKeys>
-export declare function createTunnel(options: TunnelOptions, deps: { log: Log; clock: Clock }): Tunnel
-/** Reads `wg show NAME dump`. Throws when a line has not the expected number of fields. */
-export declare function parseDump(text: string): WireguardStatus
+export async function keysIn(path: string): Promise<WireguardKeys> {
+  return keyPairOf(await secretFile(path, () => generateKeyPair().privateKey))
+}
+
+export function createTunnel(options: TunnelOptions, { log, clock }: { log: Log; clock: Clock }): Tunnel {
+  const { name, address } = options
+  const resolve = createResolver(log)
+  let peers = options.peers
+  let kind: Tunnel['kind']
+  let supervisor: Supervisor | undefined
+  let endChecks = () => {}
+  /** One change of the interface at a time. */
+  let queue: Promise<void> = Promise.resolve()
+
+  async function configure(how: 'setconf' | 'syncconf'): Promise<void> {
+    const { privateKey } = keyPairOf((await readFile(options.privateKeyFile, 'utf8')).trim())
+    // Without a port of its own, syncconf would move to another one.
+    const listenPort = options.listenPort ?? (how === 'setconf' ? undefined : Number(await run('wg', ['show', name, 'listen-port'])))
+    const resolved = await Promise.all(peers.map(async (peer) => ({ ...peer, endpoint: peer.endpoint && (await resolve(peer.endpoint)) })))
+    // By standard input: a key in the arguments would be there for everybody to see.
+    await run('wg', [how, name, '/dev/stdin'], formatConfig({ privateKey, listenPort, peers: resolved }))
+  }
+
+  /** Routes of peers that are gone stay: they lead into a tunnel that drops what is for nobody. */
+  async function addRoutes(): Promise<void> {
+    for (const network of routesFor(address, peers)) await run('ip', ['route', 'replace', network, 'dev', name])
+  }
+
+  async function launch(): Promise<Running> {
+    await removeInterface(name, clock) // of a process that was killed
+    const running = (await startKernel(name, clock)) ?? (await startUserspace(name, { log, clock }))
+    try {
+      await configure('setconf')
+      await run('ip', ['address', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : [])])
+      await run('ip', ['link', 'set', name, 'mtu', String(options.mtu ?? MTU), 'up'])
+      await addRoutes()
+    } catch (error) {
+      await running.end()
+      throw error
+    }
+    kind = running.pid === undefined ? 'kernel' : 'userspace'
+    void running.gone.then(() => {
+      kind = undefined
+    })
+    log.info('tunnel.up', { interface: name, kind, address, peers: peers.length })
+    return running
+  }
+
+  /** Looks up names of endpoints anew when their peer is out of reach: its address may have changed, or had not been known. */
+  async function check(): Promise<void> {
+    if (kind === undefined || !peers.some((peer) => peer.endpoint !== undefined)) return
+    const status = parseDump(await run('wg', ['show', name, 'dump']))
+    const dialled = new Set(peers.filter((peer) => peer.endpoint !== undefined).map((peer) => peer.publicKey))
+    const lost = status.peers.filter((peer) => dialled.has(peer.publicKey) && clock.now() - (peer.handshakeAt ?? 0) > STALE_MS)
+    if (lost.length === 0) return
+    log.debug('tunnel.redial', { interface: name, peers: lost.length })
+    await configure('syncconf')
+  }
+
+  const inTurn = (task: () => Promise<void>): Promise<void> => {
+    const turn = queue.then(task)
+    queue = turn.catch(() => undefined) // told to the caller of this turn; the next one starts afresh
+    return turn
+  }
+
+  return {
+    name: `tunnel ${name}`,
+    get kind() {
+      return kind
+    },
+    async start() {
+      supervisor = supervise({ name: `wireguard ${name}`, launch: () => launch(), log, clock })
+      await supervisor.start()
+      endChecks = clock.every(CHECK_MS, () => {
+        inTurn(check).catch((error) => log.warn('tunnel.check_failed', { interface: name, error }))
+      })
+    },
+    async stop() {
+      endChecks()
+      await queue
+      await supervisor?.stop()
+      supervisor = undefined
+    },
+    async setPeers(next) {
+      peers = next
+      await inTurn(async () => {
+        if (kind === undefined) return
+        await configure('syncconf')
+        await addRoutes()
+      })
+    },
+    async dump() {
+      if (kind === undefined) throw new TunnelError(`the tunnel ${name} is down`)
+      return parseDump(await run('wg', ['show', name, 'dump']))
+    },
+  }
+}
