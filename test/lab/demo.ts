@@ -1,16 +1,14 @@
 #!/usr/bin/env node
-import { cpSync, mkdtempSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createLog } from '@bridgehead/shared/log.ts'
 import { type Accelerator, accelerator } from './accelerator.ts'
 import { LAB_EMAIL, LAB_PASSWORD } from './api.ts'
 import { runScript } from './follow.ts'
 import { preparedImage } from './images.ts'
 import { followInstall } from './install.ts'
+import { saveLogs } from './logs.ts'
 import { plugIn } from './machines.ts'
 import { withPrivilege } from './privilege.ts'
-import { createStack, type Stack } from './stack.ts'
+import { createStack, type Stack, StackError } from './stack.ts'
 import { DEMO_USAGE, type DemoOptions, OptionError, readDemoOptions } from './view/options.ts'
 import { jsonReport, type Report, textReport } from './view/report.ts'
 
@@ -22,7 +20,11 @@ echo "up for $(cut -d ' ' -f 1 /proc/uptime) s, root file system $(df -h --outpu
 async function demo(options: DemoOptions, report: Report): Promise<number> {
   const began = Date.now()
   // Before the namespaces, because the package archive is reached from the machine's own network.
-  const image = await report.step('host image', (progress) => preparedImage({ progress }))
+  const image = await report.step(
+    'host image',
+    (progress) => preparedImage({ progress }),
+    (found) => found.words,
+  )
   await withPrivilege({ machines: true })
   const speed = await report.step(
     'accelerator',
@@ -36,8 +38,7 @@ async function demo(options: DemoOptions, report: Report): Promise<number> {
   try {
     return await installOne({ stack, options, report, began, speed })
   } catch (error) {
-    report.failed(error instanceof Error ? error.message : String(error), saveLogs(stack))
-    return 1
+    throw new StackError(error, saveLogs(stack.lab.directory))
   } finally {
     await stack.close()
   }
@@ -95,21 +96,24 @@ async function keep(stack: Stack, report: Report): Promise<void> {
   })
 }
 
-/** A copy of every log that outlives the lab. */
-function saveLogs(stack: Stack): string {
-  const to = mkdtempSync(join(tmpdir(), 'bridgehead-demo-logs-'))
-  for (const name of readdirSync(stack.lab.directory, { recursive: true, encoding: 'utf8' }))
-    if (name.endsWith('.log')) cpSync(join(stack.lab.directory, name), join(to, name.replaceAll('/', '-')))
-  return to
+async function main(args: readonly string[]): Promise<number> {
+  const options = readDemoOptions(args)
+  if (options.help) {
+    process.stdout.write(DEMO_USAGE)
+    return 0
+  }
+  const deps = { out: process.stdout, now: Date.now }
+  const report = options.json ? jsonReport(deps) : textReport(deps)
+  try {
+    return await demo(options, report)
+  } catch (error) {
+    report.failed(error instanceof Error ? error.message : String(error), error instanceof StackError ? error.logs : undefined)
+    return 1
+  }
 }
 
 try {
-  const options = readDemoOptions(process.argv.slice(2))
-  if (options.help) process.stdout.write(DEMO_USAGE)
-  else {
-    const deps = { out: process.stdout, now: Date.now }
-    process.exitCode = await demo(options, options.json ? jsonReport(deps) : textReport(deps))
-  }
+  process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = error instanceof OptionError ? 2 : 1

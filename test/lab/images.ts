@@ -9,6 +9,7 @@ import { HostImageRecipe, profileTarget } from '@bridgehead/manager/packagers/re
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { cacheDirectory } from './cache.ts'
 import type { Target } from './stack.ts'
+import { formatBytes } from './view/format.ts'
 
 /** A host image in the bucket that outlives labs. */
 export interface Images {
@@ -17,6 +18,8 @@ export interface Images {
   target: Target
   /** The installer's kernel as a file. */
   kernelFile: string
+  /** What it is, for people. */
+  words: string
 }
 
 /** From the cache, or built now (some minutes). Needs the package archive, so it runs in the machine's own network. */
@@ -34,5 +37,10 @@ export async function preparedImage({ progress }: { progress: (text: string, fra
     workDirectory: join(tmpdir(), 'bridgehead-images'),
   })
   const { sha256 } = manifest.kernel
-  return { bucket: directory, target: profileTarget(manifest), kernelFile: join(directory, 'objects', sha256.slice(0, 2), sha256) }
+  return {
+    bucket: directory,
+    target: profileTarget(manifest),
+    kernelFile: join(directory, 'objects', sha256.slice(0, 2), sha256),
+    words: `Debian ${manifest.recipe.suite}, ${formatBytes(manifest.image.bytes)}, unpacked ${formatBytes(manifest.imageBytes)}`,
+  }
 }

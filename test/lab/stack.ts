@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Api } from './api.ts'
 import { type ApplianceProcess, createAppliance } from './appliance-process.ts'
 import { createLab, type Lab } from './lab.ts'
+import { saveLogs } from './logs.ts'
 import { createManager, lastLines, type ManagerProcess } from './manager-process.ts'
 import { LAN, type LabSite } from './site.ts'
 import { waitFor } from './wait.ts'
@@ -27,6 +28,16 @@ export interface Stack {
   readonly api: Api
   readonly sites: readonly StackSite[]
   close(): Promise<void>
+}
+
+/** Something in a running lab failed; copies of all logs lie in `logs` after the lab is gone. */
+export class StackError extends Error {
+  readonly code = 'stack'
+  readonly logs: string
+  constructor(cause: unknown, logs: string) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.logs = logs
+  }
 }
 
 export interface StackOptions {
@@ -64,8 +75,9 @@ export async function createStack(options: StackOptions): Promise<Stack> {
     for (const site of made) onStep(`${site.name} runs revision ${await applied(api, site)}, all files in its cache`)
     return { lab, manager, api, sites: made, close: lab.close }
   } catch (error) {
+    const logs = saveLogs(lab.directory)
     await lab.close()
-    throw error
+    throw new StackError(error, logs)
   }
 }
 
