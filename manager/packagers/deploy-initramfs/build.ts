@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type CpioEntry, encodeCpio } from './cpio.ts'
@@ -7,11 +7,16 @@ import { closeModules, filterAliases, formatModulesDep, parseModulesDep, uncompr
 
 /** busybox applets that `init` and `udhcpc-script` call. */
 const APPLETS =
-  'awk base64 blockdev cat chmod chroot cp cttyhack cut env find grep head ip kill ln ls mkdir mkfifo modprobe mount od pidof printf reboot rm sed setsid sh sha256sum sleep sort sync tail tee tr true udhcpc umount wget'.split(
+  'awk base64 blockdev cat chmod chroot cp cttyhack cut env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync tail tee tr true udhcpc umount wget'.split(
     ' ',
   )
 /** Programs of the machine that builds, with the libraries they load: what busybox has not, or not well enough. */
 const PROGRAMS = ['zstd', 'dd', 'blkdiscard']
+/**
+ * Where those lie, started by wrappers that name their libraries. Not in the usual place: the static busybox would load a C library
+ * that it finds there for looking up host names, and crash (seen with Debian 12's, 2026-11-22).
+ */
+const PRIVATE = 'programs'
 
 export class InitramfsError extends Error {
   readonly code = 'initramfs'
@@ -77,19 +82,29 @@ async function scripts(): Promise<CpioEntry[]> {
 
 async function programs(signal: AbortSignal): Promise<CpioEntry[]> {
   const files = new Map<string, string>()
+  const wrappers: CpioEntry[] = []
   for (const name of PROGRAMS) {
     const found = await find(name)
-    files.set(`bin/${name}`, found)
+    files.set(`${PRIVATE}/${name}`, found)
     const { stdout } = await execa('ldd', [found], { cancelSignal: signal })
-    for (const [library] of stdout.matchAll(/\/\S+\.so\S*/g)) files.set(library.slice(1), library)
+    let loader = ''
+    for (const [library] of stdout.matchAll(/\/\S+\.so\S*/g)) {
+      const file = basename(library)
+      if (file.startsWith('ld-')) loader = file
+      files.set(`${PRIVATE}/${file}`, library)
+    }
+    const run = `/${PRIVATE}/${loader} --library-path /${PRIVATE} /${PRIVATE}/${name}`
+    const script = new TextEncoder().encode(`#!/bin/sh\nexec ${run} "$@"\n`)
+    wrappers.push({ path: `bin/${name}`, kind: 'file', mode: 0o755, bytes: script })
   }
   const busybox = await find('busybox')
   const { stdout } = await execa('ldd', [busybox], { reject: false, cancelSignal: signal })
   if (/=>/.test(stdout)) throw new InitramfsError(`${busybox} is not static; install the Debian package busybox-static`)
   files.set('bin/busybox', busybox)
-  return Promise.all(
-    [...files].map(async ([path, source]): Promise<CpioEntry> => ({ path, kind: 'file', mode: 0o755, bytes: await readFile(await realpath(source)) })),
+  const copied = [...files].map(
+    async ([path, source]): Promise<CpioEntry> => ({ path, kind: 'file', mode: 0o755, bytes: await readFile(await realpath(source)) }),
   )
+  return [...wrappers, ...(await Promise.all(copied))]
 }
 
 async function find(name: string): Promise<string> {
