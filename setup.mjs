@@ -30,8 +30,19 @@ const PACKAGES = {
     'ca-certificates',
   ],
   lab: ['qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
-  clients: ['bind9-dnsutils', 'tftp-hpa', 'atftp', 'curl', 'isc-dhcp-client', 'dhcpcd-base', 'dnsmasq-base', 'openssh-server'],
-  peers: ['kea-dhcp4-server', 'kea-admin', 'dnsmasq-base', 'unbound', 'knot', 'nginx-light|nginx', 'dnsperf', 'curl'],
+  clients: [
+    'bind9-dnsutils',
+    'tftp-hpa',
+    'atftp',
+    'curl',
+    'wget',
+    'busybox-static',
+    'isc-dhcp-client',
+    'dhcpcd-base',
+    'dnsmasq-base',
+    'openssh-server',
+  ],
+  peers: ['kea-dhcp4-server', 'kea-admin', 'dnsmasq-base', 'unbound', 'knot', 'nginx-light|nginx', 'atftpd|tftpd-hpa', 'dnsperf', 'curl'],
 }
 
 /** What each command needs and runs. `node` means the pinned Node 24. */
