@@ -26,7 +26,7 @@ export async function buildAppliance({ outdir, arch }: { outdir: string; arch: B
     target: 'node24',
     minify: true,
     keepNames: true, // error classes are told apart in logs by name
-    sourcemap: 'external',
+    sourcemap: 'linked',
     metafile: true,
     logLevel: 'error',
     legalComments: 'none',

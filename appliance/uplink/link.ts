@@ -100,6 +100,7 @@ function sessionLoops(
   signal: AbortSignal,
 ): Promise<void>[] {
   const nudged = new Wake()
+  const isFirst = states.revision() === 0
 
   const readState = async () => {
     await bus.onNudge(() => nudged.now())
@@ -123,7 +124,7 @@ function sessionLoops(
     for (let which: 'pending' | 'new' = 'pending'; !signal.aborted; ) {
       const read = await bus.readCommands(which, BLOCK_MS)
       if (read.lost) {
-        log.warn('link.redis_was_empty')
+        if (!isFirst) log.warn('link.redis_was_empty')
         await store.write(() => outbox.rewind())
         added.now()
       }
