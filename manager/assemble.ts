@@ -18,6 +18,7 @@ import type { Db, Tx } from './engines/store/store.ts'
 import * as facts from './registries/facts.ts'
 import { getHost, type HostSurroundings, hostSpecs, listHosts, resolveHost } from './registries/hosts.ts'
 import { keysFor } from './registries/keys.ts'
+import { profileUsers } from './registries/profile-users.ts'
 import { registryRoutes } from './registries/routes.ts'
 import { rulesFor } from './registries/rules.ts'
 import { findProfile, stateParts } from './scripts/records.ts'
@@ -53,6 +54,8 @@ export interface Engines {
   /** The event consumer follows the sites. */
   watch: { watch(site: string): void; unwatch(site: string): void }
   presign(sha256: string, name: string): Promise<string | undefined>
+  /** Size of an artifact in the bucket. */
+  artifactBytes(sha256: string): Promise<number | undefined>
   /** Loader files of every site, by name. */
   loaders(): Promise<Record<string, ArtifactRef>>
   dial: { manager: string; fingerprint?: string | undefined }
@@ -72,6 +75,8 @@ export interface Manager {
   ingest: Ingest
   /** To be started after the bus. */
   services: readonly Service[]
+  /** To be started last, so that it stops first: it ends the live streams, for which the listeners would wait. */
+  feed: Service
   /** Redis users, overlay peers, states and orders, as the database has them: after Redis was lost, and at start. */
   restore(): Promise<void>
   /** Sites' loader files have changed. */
@@ -143,7 +148,7 @@ export function assemble(engines: Engines): Manager {
       }),
       registryRoutes({ db, around, changes: publisher, newId, clock }),
       explainRoutes({ db, publisher, getHost: (organisation, id) => getHost(db, around, organisation, id) }),
-      scriptRoutes({ db, changes: publisher, newId, clock }),
+      scriptRoutes({ db, changes: publisher, usersOf: profileUsers, artifactBytes: engines.artifactBytes, newId, clock }),
       runRoutes({
         db,
         selectHosts: async (tx, organisation, by) => {
@@ -154,7 +159,8 @@ export function assemble(engines: Engines): Manager {
             .filter((host) => !host.retired && (wanted === undefined || wanted.has(host.id)))
             .map(({ id, name, site, siteName }) => ({ id, name, site, siteName, siteTags: tags.get(site) ?? {} }))
         },
-        commands,
+        addCommand: commands.add,
+        sendCommands: commands.kick,
         newId,
         clock,
       }),
@@ -183,12 +189,8 @@ export function assemble(engines: Engines): Manager {
     app,
     uplink,
     ingest,
-    services: [
-      publisher,
-      commands,
-      houseKeeping(db, clock, log),
-      { name: 'event feed', start: async () => {}, stop: async () => feed.close() },
-    ],
+    services: [publisher, commands, houseKeeping(db, clock, log)],
+    feed: { name: 'event feed', start: async () => {}, stop: async () => feed.close() },
     async restore() {
       await appliances.restore()
       await appliances.restorePeers()

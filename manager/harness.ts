@@ -102,6 +102,7 @@ export async function startHarness(
       },
     },
     watch: { watch: (site) => void bus.watched.add(site), unwatch: (site) => void bus.watched.delete(site) },
+    artifactBytes: async () => 1,
     presign: async (sha256) => `/bucket/${sha256}?signature=x`,
     loaders: async () => options.loaders ?? {},
     dial: { manager: 'https://manager.example:8443', fingerprint: 'f'.repeat(64) },
@@ -136,7 +137,7 @@ export async function startHarness(
       return { id, event: JSON.stringify({ id, at: clock.now(), kind, ...(host === undefined ? {} : { host }), data }) }
     },
     async close() {
-      for (const service of [...manager.services].reverse()) await service.stop()
+      for (const service of [manager.feed, ...[...manager.services].reverse()]) await service.stop()
       await db.destroy()
     },
   }

@@ -80,6 +80,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   const bucket = createFilesystemBucket({ directory: config.bucket, presigner, clock })
   const tls = await selfSignedIdentity({ directory: join(config.data, 'tls'), hosts: ownNames(config), now: clock.now() })
 
+  if (!/^(127\.|::1$|localhost$)/.test(config.http.host)) log.warn('http.plain', { host: config.http.host })
   const localUrl = `http://${bracketed(config.http.host)}:${config.http.port}`
   const auth = createAuth({
     db,
@@ -115,6 +116,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     },
     watch: consumer,
     presign: async (sha256, name) => ((await bucket.head(sha256)) ? bucket.presign(sha256, { expiresSeconds: 3600, name }) : undefined),
+    artifactBytes: async (sha256) => (await bucket.head(sha256))?.bytes,
     loaders: async () => loaders,
     dial: { manager: config.publicUrl, ...(config.publicUrl.startsWith('https:') ? { fingerprint: tls.fingerprint } : {}) },
     parts: [],
@@ -148,6 +150,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     listen('uplink', { host: inside, port: config.uplinkPort }, 'BRIDGEHEAD_UPLINK_PORT', manager.uplink.fetch),
     listen('https', config.https, 'BRIDGEHEAD_HTTPS', manager.app.fetch, true),
     listen('http', config.http, 'BRIDGEHEAD_HTTP', manager.app.fetch),
+    manager.feed,
   ]
   return {
     services,

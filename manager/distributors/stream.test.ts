@@ -95,6 +95,6 @@ test('the stream ends when the manager stops', async () => {
   const answer = await h.manager.app.request('/api/v1/events')
   const whole = answer.text()
   await new Promise((resolve) => setTimeout(resolve, 20))
-  await h.manager.services.find((service) => service.name === 'event feed')?.stop()
+  await h.manager.feed.stop()
   expect(messages(await whole)).toEqual([])
 })

@@ -1,9 +1,8 @@
-import { RenderError, renderTemplate } from '@bridgehead/shared/boot/render.ts'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import { z } from 'zod'
 import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
-import { Problem } from '../engines/http/problem.ts'
+import { invalidField, Problem } from '../engines/http/problem.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
 import { NewProfile, NewScript, Profile, Script, Version } from './model.ts'
 import {
@@ -17,10 +16,15 @@ import {
   putProfile,
   putScript,
 } from './records.ts'
+import { checkTemplate, render } from './render.ts'
 
 export interface ScriptDeps {
   db: Db
   changes: { mark(tx: Tx, organisation: string): Promise<void>; kick(): void }
+  /** What uses a profile, in words; empty: nothing. */
+  usersOf(tx: Tx, organisation: string, profile: string): Promise<string[]>
+  /** Size of an artifact in the bucket. */
+  artifactBytes(sha256: string): Promise<number | undefined>
   newId: NewId
   clock: Clock
 }
@@ -135,13 +139,25 @@ const op = {
 }
 
 /** Scripts and profiles. */
-export function scriptRoutes({ db, changes, newId, clock }: ScriptDeps) {
+export function scriptRoutes({ db, changes, usersOf, artifactBytes, newId, clock }: ScriptDeps) {
   const change = async (organisation: string, task: (tx: Tx) => Promise<void>) => {
     await db.transaction().execute(async (tx) => {
       await task(tx)
       await changes.mark(tx, organisation)
     })
     changes.kick()
+  }
+  /** A site that waits for bytes which nobody has is hard to understand; so it is told here. */
+  const checkArtifacts = async (profile: NewProfile) => {
+    for (const [arch, target] of Object.entries(profile.targets))
+      for (const part of ['kernel', 'initrd', 'image'] as const) {
+        const ref = target?.[part]
+        const bytes = ref && (await artifactBytes(ref.sha256))
+        if (ref && bytes === undefined)
+          throw invalidField(['targets', arch, part, 'sha256'], `the bucket has no artifact ${ref.sha256}`, 'reference-unknown')
+        if (ref && bytes !== ref.bytes)
+          throw invalidField(['targets', arch, part, 'bytes'], `artifact ${ref.sha256} has ${bytes} bytes, not ${ref.bytes}`)
+      }
   }
   return newApp()
     .openapi(op.listScripts, async (c) => c.json({ items: await listScripts(db, c.get('principal').organisation) }, 200))
@@ -166,7 +182,10 @@ export function scriptRoutes({ db, changes, newId, clock }: ScriptDeps) {
     })
     .openapi(op.deleteScript, async (c) => {
       const { organisation } = c.get('principal')
-      await change(organisation, (tx) => deleteScript(tx, organisation, c.req.valid('param').id))
+      await change(organisation, async (tx) => {
+        const { id } = await getScript(tx, organisation, c.req.valid('param').id)
+        await deleteScript(tx, organisation, id)
+      })
       return c.body(null, 204)
     })
     .openapi(op.scriptVersions, async (c) => {
@@ -181,6 +200,7 @@ export function scriptRoutes({ db, changes, newId, clock }: ScriptDeps) {
     .openapi(op.createProfile, async (c) => {
       const { organisation } = c.get('principal')
       const id = newId()
+      await checkArtifacts(c.req.valid('json'))
       await change(organisation, (tx) => putProfile(tx, organisation, id, c.req.valid('json'), clock.now()))
       return c.json(await getProfile(db, organisation, id), 201)
     })
@@ -188,41 +208,26 @@ export function scriptRoutes({ db, changes, newId, clock }: ScriptDeps) {
     .openapi(op.putProfile, async (c) => {
       const { organisation } = c.get('principal')
       const { id } = await getProfile(db, organisation, c.req.valid('param').id)
+      await checkArtifacts(c.req.valid('json'))
       await change(organisation, (tx) => putProfile(tx, organisation, id, c.req.valid('json'), clock.now()))
       return c.json(await getProfile(db, organisation, id), 200)
     })
     .openapi(op.deleteProfile, async (c) => {
       const { organisation } = c.get('principal')
-      await change(organisation, (tx) => deleteProfile(tx, organisation, c.req.valid('param').id))
+      await change(organisation, async (tx) => {
+        const { id, name } = await getProfile(tx, organisation, c.req.valid('param').id)
+        const users = await usersOf(tx, organisation, id)
+        if (users.length > 0)
+          throw new Problem(
+            'in-use',
+            `profile "${name}" is used by ${users.slice(0, 5).join(', ')}${users.length > 5 ? ` and ${users.length - 5} more` : ''}`,
+          )
+        await deleteProfile(tx, organisation, id)
+      })
       return c.body(null, 204)
     })
     .openapi(op.profileVersions, async (c) => {
       const { id } = await getProfile(db, c.get('principal').organisation, c.req.valid('param').id)
       return c.json({ items: await listVersions(db, 'profile_versions', id) }, 200)
     })
-}
-
-/** Throws `does-not-render`, with line and column. */
-export function render(text: string, variables: object): string {
-  try {
-    return renderTemplate(text, variables)
-  } catch (error) {
-    if (error instanceof RenderError) throw doesNotRender(error)
-    throw error
-  }
-}
-
-/** Refuses a template with wrong syntax. What variables it will meet is known only later, so unknown ones pass. */
-function checkTemplate(text: string): void {
-  try {
-    renderTemplate(text, {})
-  } catch (error) {
-    if (!(error instanceof RenderError)) throw error
-    if (!/undefined variable/.test(error.message)) throw doesNotRender(error)
-  }
-}
-
-function doesNotRender(error: RenderError): Problem {
-  const at = error.line === undefined ? {} : { expected: `valid Liquid at line ${error.line}, column ${error.column ?? 1}` }
-  return new Problem('does-not-render', error.message, { errors: [{ field: 'text', message: error.message, ...at }], cause: error })
 }

@@ -12,7 +12,7 @@ interface Fact<D> {
   data: D
 }
 
-/** Output that is kept of one run on one host; what comes after is counted by its chunks' numbers only. */
+/** Output that is kept of one run on one host; what comes after is dropped. */
 const MAX_OUTPUT_CHARS = 4_000_000
 
 export async function listRuns(db: Db | Tx, organisation: string, limit: number): Promise<Run[]> {
@@ -53,8 +53,8 @@ export async function getRun(db: Db | Tx, organisation: string, id: string): Pro
     .orderBy('run_output.run_host')
     .orderBy('run_output.seq')
     .execute()
-  const said = new Map<string, string[]>()
-  for (const { run_host, stream, text } of output) said.set(`${run_host} ${stream}`, [...(said.get(`${run_host} ${stream}`) ?? []), text])
+  const said = new Map<string, string>()
+  for (const { run_host, stream, text } of output) said.set(`${run_host} ${stream}`, (said.get(`${run_host} ${stream}`) ?? '') + text)
   const counts: Record<string, number> = {}
   for (const { state } of hosts) counts[state] = (counts[state] ?? 0) + 1
   return {
@@ -72,8 +72,8 @@ export async function getRun(db: Db | Tx, organisation: string, id: string): Pro
       ms: host.ms ?? undefined,
       startedAt: host.started_at ?? undefined,
       finishedAt: host.finished_at ?? undefined,
-      stdout: said.get(`${host.id} stdout`)?.join('') ?? '',
-      stderr: said.get(`${host.id} stderr`)?.join('') ?? '',
+      stdout: said.get(`${host.id} stdout`) ?? '',
+      stderr: said.get(`${host.id} stderr`) ?? '',
     })),
   }
 }
@@ -90,19 +90,24 @@ export async function onRunStarted(tx: Tx, { site, at, data }: Fact<EventData<'r
 }
 
 export async function onRunOutput(tx: Tx, { organisation, site, data }: Fact<EventData<'run.output'>>): Promise<boolean> {
-  const run = await tx.selectFrom('run_hosts').select('id').where('id', '=', data.run).where('site', '=', site).executeTakeFirst()
-  if (!run) return false
-  const kept = await tx
-    .selectFrom('run_output')
-    .select((eb) => eb.fn.sum<number | null>(eb.fn<number>('length', ['text'])).as('chars'))
-    .where('run_host', '=', run.id)
+  const run = await tx
+    .selectFrom('run_hosts')
+    .select(['id', 'output_chars'])
+    .where('id', '=', data.run)
+    .where('site', '=', site)
     .executeTakeFirst()
-  if (Number(kept?.chars ?? 0) > MAX_OUTPUT_CHARS) return false
-  await tx
+  if (!run || run.output_chars > MAX_OUTPUT_CHARS) return false
+  const added = await tx
     .insertInto('run_output')
     .values({ run_host: run.id, seq: data.seq, stream: data.stream, text: data.text, organisation })
     .onConflict((on) => on.columns(['run_host', 'seq']).doNothing())
-    .execute()
+    .executeTakeFirst()
+  if ((added.numInsertedOrUpdatedRows ?? 0n) > 0n)
+    await tx
+      .updateTable('run_hosts')
+      .set({ output_chars: run.output_chars + data.text.length })
+      .where('id', '=', run.id)
+      .execute()
   return false
 }
 

@@ -147,6 +147,8 @@ export interface Database {
     exit_code: number | null
     error: string | null
     ms: number | null
+    /** Of its rows in run_output. */
+    output_chars: Generated<number>
     started_at: number | null
     finished_at: number | null
   }

@@ -221,6 +221,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('exit_code', 'integer')
     .addColumn('error', 'text')
     .addColumn('ms', 'double precision')
+    .addColumn('output_chars', 'integer', (c) => c.notNull().defaultTo(0))
     .addColumn('started_at', 'bigint')
     .addColumn('finished_at', 'bigint')
     .execute()
