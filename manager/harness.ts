@@ -4,7 +4,7 @@ import { newId } from '@bridgehead/shared/ids.ts'
 import { type Log, silentLog } from '@bridgehead/shared/log.ts'
 import type { EventData, EventKind } from '@bridgehead/shared/model/event.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
-import { type ArtifactRef, PROTOCOL, type SiteState } from '@bridgehead/shared/model/state.ts'
+import { type ArtifactRef, PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { assemble, type Engines, type Manager } from './assemble.ts'
 import type { Auth } from './auth/auth.ts'
 import { type Principal, SCOPES, type Scope } from './engines/http/scope.ts'
@@ -163,13 +163,6 @@ export async function newSite(harness: Harness, name: string, organisation = 'ac
   const made = await harness.ask('POST', '/sites', { name, lans, ...more }, organisation)
   if (made.status !== 201) throw new Error(JSON.stringify(made.body))
   return made.body.id
-}
-
-/** The site's newest state, as compiled. */
-export async function stateOf(harness: Harness, site: string): Promise<SiteState> {
-  await harness.manager.services[0]?.start()
-  const row = await harness.db.selectFrom('site_states').select('state').where('site', '=', site).executeTakeFirstOrThrow()
-  return JSON.parse(row.state) as SiteState
 }
 
 function fakeBus(): FakeBus {

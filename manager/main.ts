@@ -16,7 +16,7 @@ import { createPresigner, presignKeyIn } from './engines/bucket/presign.ts'
 import { bucketRoutes } from './engines/bucket/routes.ts'
 import { createRedis } from './engines/bus/redis.ts'
 import { createSiteBus } from './engines/bus/site-bus.ts'
-import * as overlayHub from './engines/overlay/hub.ts'
+import { createHub } from './engines/overlay/hub.ts'
 import { newUlaPrefix, siteNetwork } from './engines/overlay/ula.ts'
 import { type Db, openStore } from './engines/store/store.ts'
 import { selfSignedIdentity } from './engines/tls/certificate.ts'
@@ -56,7 +56,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   const db = await openStore(join(config.data, 'manager.sqlite'))
 
   const hub = config.overlay.on
-    ? overlayHub.createHub({
+    ? createHub({
         directory: keys,
         interfaceName: config.overlay.interfaceName,
         port: config.overlay.port,

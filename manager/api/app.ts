@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
@@ -138,7 +138,7 @@ export function document(app: App, version: string) {
 
 /** The rendered reference; every file comes from this process. */
 function reference(app: App): void {
-  const directory = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  const directory = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')))
   const files: Record<string, string> = {
     'swagger-ui.css': 'text/css',
     'swagger-ui-bundle.js': 'text/javascript',
