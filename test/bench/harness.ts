@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { execa } from 'execa'
+import { execa, execaSync } from 'execa'
 
 /** One comparison. `ratio` > 1 means that ours is better, whichever way the unit counts. */
 export interface BenchRow {
@@ -70,6 +70,11 @@ export async function withPair<T>(fn: (pair: Pair) => Promise<T>): Promise<T> {
     client: { ns: `${id}c`, dev: 'veth0', ip: '10.88.0.2' },
     dir,
   }
+  const interrupted = () => {
+    removeNamespaces(pair)
+    process.exit(130)
+  }
+  for (const signal of SIGNALS) process.on(signal, interrupted)
   try {
     for (const { ns } of [pair.server, pair.client]) {
       await ip('netns', 'add', ns)
@@ -82,8 +87,20 @@ export async function withPair<T>(fn: (pair: Pair) => Promise<T>): Promise<T> {
     }
     return await fn(pair)
   } finally {
-    for (const { ns } of [pair.server, pair.client]) await execa('ip', ['netns', 'del', ns], { reject: false })
+    for (const signal of SIGNALS) process.off(signal, interrupted)
+    removeNamespaces(pair)
     await rm(dir, { recursive: true, force: true })
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** With whatever still runs in them. Not asynchronous: a signal's handler calls it too. */
+function removeNamespaces({ server, client }: Pair): void {
+  for (const { ns } of [server, client]) {
+    const { stdout } = execaSync('ip', ['netns', 'pids', ns], { reject: false })
+    for (const pid of (stdout ?? '').split('\n').filter(Boolean)) execaSync('kill', ['-9', pid], { reject: false })
+    execaSync('ip', ['netns', 'del', ns], { reject: false })
   }
 }
 
@@ -121,8 +138,9 @@ export async function until(what: string, ready: () => boolean | Promise<boolean
 
 /** User and system CPU seconds that a process has used so far. */
 export async function cpuSeconds(pid: number): Promise<number> {
-  const { stdout } = await execa('ps', ['-o', 'cputimes=', '-p', String(pid)], { reject: false })
-  return Number(stdout.trim())
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // the name before it may hold spaces
+  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 const ip = (...args: string[]) => execa('ip', args)
