@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type CpioEntry, encodeCpio } from './cpio.ts'
@@ -7,16 +7,14 @@ import { closeModules, filterAliases, formatModulesDep, parseModulesDep, uncompr
 
 /** busybox applets that `init` and `udhcpc-script` call. */
 const APPLETS =
-  'awk base64 blockdev cat chmod chroot cp cttyhack cut env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync tail tee tr true udhcpc umount wget'.split(
+  'awk base64 blockdev cat chmod chroot cp cttyhack cut env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync tail tee timeout tr true udhcpc umount wget'.split(
     ' ',
   )
-/** Programs of the machine that builds, with the libraries they load: what busybox has not, or not well enough. */
-const PROGRAMS = ['zstd', 'dd', 'blkdiscard']
 /**
- * Where those lie, started by wrappers that name their libraries. Not in the usual place: the static busybox would load a C library
- * that it finds there for looking up host names, and crash (seen with Debian 12's, 2026-11-22).
+ * Programs of the machine that builds, with the libraries they load: what busybox has not, or not well enough. They lie in `programs`
+ * and are called by path, because busybox's shell takes its own applet wherever it has one of that name.
  */
-const PRIVATE = 'programs'
+const PROGRAMS = ['zstd', 'dd', 'blkdiscard']
 
 export class InitramfsError extends Error {
   readonly code = 'initramfs'
@@ -58,8 +56,7 @@ export async function buildDeployInitramfs({
   const archive = encodeCpio([...entries, ...(await scripts())])
   await writeFile(cpio, archive)
   const path = `${cpio}.zst`
-  // Levels above 19 want a window that the kernel's decoder refuses (8 MiB at most).
-  await execa('zstd', ['-q', '-f', '-T0', kernel === 'cloud' ? '-19' : '-12', cpio, '-o', path], { cancelSignal: signal })
+  await execa('zstd', ['-q', '-f', '-T0', '-12', cpio, '-o', path], { cancelSignal: signal })
   return { path, modules: chosen.length, bytes: archive.length }
 }
 
@@ -82,34 +79,26 @@ async function scripts(): Promise<CpioEntry[]> {
 
 async function programs(signal: AbortSignal): Promise<CpioEntry[]> {
   const files = new Map<string, string>()
-  const wrappers: CpioEntry[] = []
   for (const name of PROGRAMS) {
     const found = await find(name)
-    files.set(`${PRIVATE}/${name}`, found)
+    files.set(`programs/${name}`, found)
     const { stdout } = await execa('ldd', [found], { cancelSignal: signal })
-    let loader = ''
-    for (const [library] of stdout.matchAll(/\/\S+\.so\S*/g)) {
-      const file = basename(library)
-      if (file.startsWith('ld-')) loader = file
-      files.set(`${PRIVATE}/${file}`, library)
-    }
-    const run = `/${PRIVATE}/${loader} --library-path /${PRIVATE} /${PRIVATE}/${name}`
-    const script = new TextEncoder().encode(`#!/bin/sh\nexec ${run} "$@"\n`)
-    wrappers.push({ path: `bin/${name}`, kind: 'file', mode: 0o755, bytes: script })
+    for (const [library] of stdout.matchAll(/\/\S+\.so\S*/g)) files.set(library.slice(1), library)
   }
   const busybox = await find('busybox')
   const { stdout } = await execa('ldd', [busybox], { reject: false, cancelSignal: signal })
   if (/=>/.test(stdout)) throw new InitramfsError(`${busybox} is not static; install the Debian package busybox-static`)
   files.set('bin/busybox', busybox)
-  const copied = [...files].map(
-    async ([path, source]): Promise<CpioEntry> => ({ path, kind: 'file', mode: 0o755, bytes: await readFile(await realpath(source)) }),
+  return Promise.all(
+    [...files].map(
+      async ([path, source]): Promise<CpioEntry> => ({ path, kind: 'file', mode: 0o755, bytes: await readFile(await realpath(source)) }),
+    ),
   )
-  return [...wrappers, ...(await Promise.all(copied))]
 }
 
 async function find(name: string): Promise<string> {
   for (const folder of ['/usr/bin', '/bin', '/usr/sbin', '/sbin'])
-    if ((await readdir(folder).catch(() => [])).includes(name)) return join(folder, name)
+    if ((await readdir(folder).catch((): string[] => [])).includes(name)) return join(folder, name)
   throw new InitramfsError(`this machine has no ${name}; the set-up installs it (npm run setup)`)
 }
 

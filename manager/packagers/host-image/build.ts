@@ -139,7 +139,7 @@ async function build({ resolved, hash, archive, work, deps }: Build): Promise<Ho
   return manifest
 }
 
-async function unpack({ resolved, archive, work, out, ids, deps }: Omit<Build, 'hash'> & { out: string; ids: DiskIds }): Promise<void> {
+async function unpack({ resolved, archive, work, out, ids, deps }: Omit<Build, 'hash'> & { out: string; ids: ReturnType<typeof idsOf> }): Promise<void> {
   const root = process.getuid?.() === 0
   // Without root, the packages are unpacked by a user namespace whose users are strangers to these directories.
   await chmod(work, 0o711)
