@@ -1,8 +1,8 @@
 import { systemClock } from '@bridgehead/shared/clock.ts'
+import { newId } from '@bridgehead/shared/ids.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import type { Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { type AnyEvent, parseEvent } from '@bridgehead/shared/model/event.ts'
-import { v7 } from 'uuid'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createOutbox } from '../../store/outbox.ts'
 import { openStore, type Store } from '../../store/store.ts'
@@ -17,7 +17,7 @@ const clock: typeof systemClock = {
   after: (ms, task) => systemClock.after(ms / 1000, task),
   sleep: (ms, signal) => systemClock.sleep(ms / 1000, signal),
 }
-const HOST = v7()
+const HOST = newId()
 
 const opened: { store: Store; runner: SshRunner }[] = []
 afterEach(async () => {
@@ -38,7 +38,7 @@ const untilAborted = (signal: AbortSignal) =>
   })
 
 function rig(deps: Partial<SshRunnerDeps>, store = openStore(':memory:')) {
-  const outbox = createOutbox(store.db, { clock, newId: v7 })
+  const outbox = createOutbox(store.db, { clock, newId })
   const runner = createSshRunner({
     store,
     outbox,
@@ -63,8 +63,8 @@ function rig(deps: Partial<SshRunnerDeps>, store = openStore(':memory:')) {
       return [one.kind]
     })
   const order = (more: Partial<RunOrder> = {}): RunOrder => ({
-    run: v7(),
-    command: v7(),
+    run: newId(),
+    command: newId(),
     host: HOST,
     user: 'root',
     text: 'true',
@@ -208,7 +208,7 @@ test('a run that tries to connect is cancelled for good', async () => {
 
 test('hosts that are away hold no slot while they are waited for', async () => {
   const good = hostThat(async () => ({ kind: 'exit', exitCode: 0 }))
-  const away = v7()
+  const away = newId()
   const { store, runner, order, execute } = rig({
     parallel: 1,
     host: (id) => ({ ip: (id === away ? '192.0.2.9' : '192.0.2.7') as Ipv4, hostKeys: [] }),
@@ -260,14 +260,14 @@ test('a full disk loses no ending: it is written once there is room', async () =
 test('an order for two hosts is two runs, and each can be cancelled by its own order', async () => {
   const { store, runner, told } = rig({ connect: hostThat((_input, _output, signal) => untilAborted(signal)) })
   await runner.start()
-  const [first, second] = [v7(), v7()]
-  const base = { protocol: 1, site: v7(), at: 0, deadline: 1 }
-  const runs = [first, second].map((run) => ({ run, host: v7() }))
+  const [first, second] = [newId(), newId()]
+  const base = { protocol: 1, site: newId(), at: 0, deadline: 1 }
+  const runs = [first, second].map((run) => ({ run, host: newId() }))
   await store.write(() =>
-    takeOrder(runner, { ...base, id: v7(), order: { kind: 'run-script', runs, text: 'true', user: 'root', timeoutSeconds: 60 } }),
+    takeOrder(runner, { ...base, id: newId(), order: { kind: 'run-script', runs, text: 'true', user: 'root', timeoutSeconds: 60 } }),
   )
   for (const run of [first, second]) await vi.waitFor(() => expect(told(run)).toEqual(['run.started']))
-  await store.write(() => takeOrder(runner, { ...base, id: v7(), order: { kind: 'cancel-run', run: second } }))
+  await store.write(() => takeOrder(runner, { ...base, id: newId(), order: { kind: 'cancel-run', run: second } }))
   await vi.waitFor(() => expect(told(second).at(-1)).toMatch(/^finished null cancelled/))
   expect(told(first)).toEqual(['run.started'])
 })
