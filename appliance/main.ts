@@ -38,7 +38,9 @@ async function run(config: Config): Promise<void> {
     random: Math.random,
   })
   const stopAll = await startAll(services, log)
-  await store.write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
+  await store
+    .write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
+    .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do
   log.info('appliance.started', { version: manifest.version, data: config.data })
   await firstSignal()
   setTimeout(() => process.exit(1), STOP_MS).unref() // a part that hangs must not hold up a restart; the store survives any end

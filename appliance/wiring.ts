@@ -72,7 +72,10 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
   const served = (kind: LanFileKind, id: string, transfer: { client: Ipv4; bytes: number; total: number; ms: number }) => {
     const ref = artifactOf(kind, id)
     const { client, bytes, total, ms } = transfer
-    if (ref) void engine.served({ ip: client, name: kind === 'loader' ? id : ref.name, sha256: ref.sha256, bytes, total, ms })
+    if (!ref) return
+    engine
+      .served({ ip: client, name: kind === 'loader' ? id : ref.name, sha256: ref.sha256, bytes, total, ms })
+      .catch((error) => log.warn('timeline.stage_lost', { client, name: id, error })) // the machine has its file all the same
   }
 
   const dhcp = createDhcpServer({

@@ -11,7 +11,8 @@ export interface RedisTarget {
 }
 
 const COMMANDS_AT_ONCE = 50
-const CONNECT_MS = 10_000
+/** Short, so that a new SYN follows soon once the overlay stands again: TCP itself repeats a lost one after 1, 3 and 7 s. */
+const CONNECT_MS = 5_000
 
 /**
  * Two connections: `reader` blocks for orders, `writer` does all else (RESP3 lets it subscribe, too). ioredis' own reconnecting,

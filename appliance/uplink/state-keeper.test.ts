@@ -52,6 +52,16 @@ test('a restart verifies the stored state again and runs on it', async () => {
   expect(second.states.revision()).toBe(7)
 })
 
+test('a restart on a full disk runs on the stored state all the same', async () => {
+  const first = keeper()
+  await first.states.offer(await signed({ revision: 7 }))
+  const second = keeper(first.store, () => {
+    throw new Error('database or disk is full')
+  })
+  expect(await second.states.load()).toMatchObject({ revision: 7 })
+  expect(second.heard).toEqual([7])
+})
+
 test('a stored state that was tampered with is not run, and its revision stays the floor', async () => {
   const first = keeper()
   await first.states.offer(await signed({ revision: 7 }))

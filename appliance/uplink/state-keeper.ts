@@ -112,7 +112,8 @@ export function createStateKeeper({
         log.error('state.stored_unusable', { why: verdict.why })
         return undefined
       }
-      await store.write(() => applyInWrite(verdict.state))
+      // Its records were stored with it; on a full disk the site runs on them as they are.
+      await store.write(() => applyInWrite(verdict.state)).catch((error) => log.error('store.write_failed', { error }))
       running = true
       for (const listener of listeners) listener(verdict.state)
       return verdict.state

@@ -185,6 +185,29 @@ test('it enrols, applies its state, and works from a cold start with manager and
   expect(second.has('appliance.bug')).toBe(false)
 })
 
+test('killed at any moment, it applies each state once and tells of it once', async () => {
+  const one = await box()
+  let revision = 100
+  for (let round = 0; round < 5; round++) {
+    const running = one.start()
+    const end = clock.now() + 400 + Math.random() * 1_000
+    while (clock.now() < end) {
+      await publish(++revision)
+      await clock.sleep(10)
+    }
+    running.child.kill('SIGKILL')
+    await running.ended
+  }
+  one.start()
+  const told = () =>
+    [...events.values()].flatMap(({ kind, data }) => (kind === 'state.applied' && Number(data.revision) > 100 ? [data.revision] : []))
+  await publish(++revision)
+  await until(() => told().includes(revision))
+  expect(new Set(told()).size).toBe(told().length)
+  expect([...events.values()].filter(({ kind }) => kind === 'state.refused')).toEqual([])
+  expect(enrolments).toBe(2)
+})
+
 test('it idles in little memory', async () => {
   const one = await box()
   const idle = one.start()
