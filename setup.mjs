@@ -29,7 +29,7 @@ const PACKAGES = {
     'ipxe',
     'ca-certificates',
   ],
-  lab: ['qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
+  lab: ['iputils-ping', 'qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
   clients: [
     'bind9-dnsutils',
     'tftp-hpa',

@@ -16,13 +16,10 @@ const PACKAGES: Record<string, string> = { wg: 'wireguard-tools', ip: 'iproute2'
 /** Also where a plain user's PATH has no /usr/sbin. */
 const environment = () => ({ PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` })
 
-/** Runs `wg` or `ip`; returns its standard output. Throws TunnelError with the program's own words, never with its input. */
-export async function run(file: 'wg' | 'ip', args: readonly string[], input?: string): Promise<string> {
+/** Runs `wg` or `ip`; returns its standard output. Throws TunnelError with the program's own words. */
+export async function run(file: 'wg' | 'ip', args: readonly string[]): Promise<string> {
   try {
-    const options = { env: environment(), timeout: 15_000, stripFinalNewline: true } as const
-    const { stdout } = await (input === undefined
-      ? execa(file, args, { ...options, stdin: 'ignore' })
-      : execa(file, args, { ...options, input }))
+    const { stdout } = await execa(file, args, { env: environment(), timeout: 15_000, stdin: 'ignore' })
     return stdout
   } catch (cause) {
     if (!(cause instanceof ExecaError)) throw cause

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
 import { secretFile } from './secret-file.ts'
@@ -75,8 +75,15 @@ export function createTunnel(options: TunnelOptions, { log, clock }: { log: Log;
     // Without a port of its own, syncconf would move to another one.
     const listenPort = options.listenPort ?? (how === 'setconf' ? undefined : Number(await run('wg', ['show', name, 'listen-port'])))
     const resolved = await Promise.all(peers.map(async (peer) => ({ ...peer, endpoint: peer.endpoint && (await resolve(peer.endpoint)) })))
-    // By standard input: a key in the arguments would be there for everybody to see.
-    await run('wg', [how, name, '/dev/stdin'], formatConfig({ privateKey, listenPort, peers: resolved }))
+    // In a file, because arguments are there for everybody to see (and wg does not read what Node gives as standard input, a socket).
+    const file = `${options.privateKeyFile}.${name}.conf`
+    try {
+      await rm(file, { force: true })
+      await writeFile(file, formatConfig({ privateKey, listenPort, peers: resolved }), { mode: 0o600, flag: 'wx' })
+      await run('wg', [how, name, file])
+    } finally {
+      await rm(file, { force: true })
+    }
   }
 
   /** Routes of peers that are gone stay: they lead into a tunnel that drops what is for nobody. */
