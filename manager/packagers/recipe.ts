@@ -78,6 +78,9 @@ export function recipeHash(recipe: ResolvedRecipe, ingredients: string): string 
 export const manifestKey = (hash: string) => `recipes/${hash}.json`
 
 /** What a profile needs in order to install this image. `cmdline` is the installer's. */
-export function profileTarget(manifest: HostImageManifest, cmdline = 'console=tty0 console=ttyS0,115200 quiet'): z.infer<typeof ProfileTarget> {
+export function profileTarget(
+  manifest: HostImageManifest,
+  cmdline = 'console=tty0 console=ttyS0,115200 quiet',
+): z.infer<typeof ProfileTarget> {
   return { kernel: manifest.kernel, initrd: manifest.initrd, image: manifest.image, imageBytes: manifest.imageBytes, cmdline }
 }

@@ -22,7 +22,9 @@ export class ArchiveError extends Error {
  * is taken from the same mirrors. Throws ArchiveError when apt knows no Debian archive.
  */
 export function chooseArchive(targets: readonly IndexTarget[], sources: readonly AptSource[], suite?: string): Archive {
-  const debian = targets.filter((target) => target.origin === 'Debian' && /^Debian(-Security)?$/.test(target.label ?? '') && target.codename)
+  const debian = targets.filter(
+    (target) => target.origin === 'Debian' && /^Debian(-Security)?$/.test(target.label ?? '') && target.codename,
+  )
   const own = debian.find((target) => target.label === 'Debian' && /^[a-z]+$/.test(target.codename ?? ''))?.codename
   if (own === undefined)
     throw new ArchiveError(
@@ -31,7 +33,8 @@ export function chooseArchive(targets: readonly IndexTarget[], sources: readonly
   const codename = suite ?? own
   const parts = new Map<string, ArchivePart>()
   for (const target of debian) {
-    const kind = target.codename === own ? '' : (target.codename ?? '').startsWith(`${own}-`) ? (target.codename ?? '').slice(own.length) : undefined
+    const kind =
+      target.codename === own ? '' : (target.codename ?? '').startsWith(`${own}-`) ? (target.codename ?? '').slice(own.length) : undefined
     if (kind === undefined || !['', '-updates', '-security'].includes(kind)) continue
     const key = `${target.uri} ${kind}`
     const part = parts.get(key) ?? {
@@ -73,7 +76,8 @@ function withoutCredentials(uri: string): string {
 }
 
 /** apt's settings that say how to reach the archive (proxies, certificates, clocks); not what apt does with packages. */
-const REACH = /^Acquire::((http|https|ftp|tor)(::.*)?|Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime|ForceIPv[46]|By-Hash|Queue-Mode)$/i
+const REACH =
+  /^Acquire::((http|https|ftp|tor)(::.*)?|Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime|ForceIPv[46]|By-Hash|Queue-Mode)$/i
 
 /** Those lines of `apt-config dump` that another apt needs to reach the same archive, as configuration lines. */
 export function reachOptions(dump: string): string[] {

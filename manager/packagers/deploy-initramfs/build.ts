@@ -45,7 +45,11 @@ export async function buildDeployInitramfs({
   const chosen = closeModules(all, wantedModules(kernel))
   const entries: CpioEntry[] = [...skeleton(), ...(await programs(signal))]
   for (const path of chosen)
-    entries.push({ path: `lib/modules/${kernelVersion}/${uncompressed(path)}`, kind: 'file', bytes: await module(join(tree, path), signal) })
+    entries.push({
+      path: `lib/modules/${kernelVersion}/${uncompressed(path)}`,
+      kind: 'file',
+      bytes: await module(join(tree, path), signal),
+    })
   const text = (name: string, content: string) =>
     entries.push({ path: `lib/modules/${kernelVersion}/${name}`, kind: 'file', bytes: new TextEncoder().encode(content) })
   text('modules.dep', formatModulesDep(all, chosen))

@@ -7,7 +7,24 @@ import { type DiskIds, diskBytes, LAYOUT, partitionsOf, patchBiosBoot } from './
 const GRUB = '/usr/lib/grub'
 /** The boot disk's third partition, whatever the firmware calls that disk. */
 const PREFIX = '(,gpt3)/boot/grub'
-const MODULES = ['part_gpt', 'ext2', 'normal', 'configfile', 'linux', 'echo', 'test', 'probe', 'sleep', 'reboot', 'halt', 'serial', 'terminal', 'ls', 'cat', 'search']
+const MODULES = [
+  'part_gpt',
+  'ext2',
+  'normal',
+  'configfile',
+  'linux',
+  'echo',
+  'test',
+  'probe',
+  'sleep',
+  'reboot',
+  'halt',
+  'serial',
+  'terminal',
+  'ls',
+  'cat',
+  'search',
+]
 
 /**
  * Makes `disk` (a raw file whose root partition is filled already) bootable by BIOS and by UEFI: partition table, GRUB in the BIOS boot
@@ -39,17 +56,23 @@ export async function writeBootAreas({
 
   const esp = join(folder, 'esp.img')
   await writeFile(esp, '')
-  await (await open(esp, 'r+').then(async (file) => {
-    await file.truncate(LAYOUT.esp.bytes)
-    return file
-  })).close()
+  await (
+    await open(esp, 'r+').then(async (file) => {
+      await file.truncate(LAYOUT.esp.bytes)
+      return file
+    })
+  ).close()
   await run('mkfs.vfat', ['-F', '16', '-n', 'ESP', '--invariant', esp])
   await run('mmd', ['-i', esp, '::/EFI', '::/EFI/BOOT'])
   await run('mcopy', ['-i', esp, efi, '::/EFI/BOOT/BOOTX64.EFI'])
 
   const stages = patchBiosBoot({ bootImg: await readFile(`${GRUB}/i386-pc/boot.img`), coreImg: await readFile(core) })
   const bytes = diskBytes(rootMiB)
-  const table = encodeGpt({ sectors: bytes / SECTOR_BYTES, id: ids.disk, partitions: partitionsOf({ architecture: 'x86_64', rootMiB, ids }) })
+  const table = encodeGpt({
+    sectors: bytes / SECTOR_BYTES,
+    id: ids.disk,
+    partitions: partitionsOf({ architecture: 'x86_64', rootMiB, ids }),
+  })
   const file = await open(disk, 'r+')
   try {
     await file.truncate(bytes)

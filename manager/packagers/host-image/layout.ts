@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { CpuArch } from '@bridgehead/shared/model/state.ts'
 import { PARTITION_TYPES, type Partition, SECTOR_BYTES } from './gpt.ts'
 
@@ -16,11 +17,24 @@ export function diskBytes(rootMiB: number): number {
   return LAYOUT.root.offset + rootMiB * MIB + LAYOUT.tail
 }
 
+/** UUIDs of the disk, its partitions, and the root's file system. */
 export interface DiskIds {
   disk: string
   biosBoot: string
   esp: string
   root: string
+  fileSystem: string
+}
+
+/** The same for the same recipe. */
+export function diskIds(hash: string): DiskIds {
+  const uuid = (name: string) => {
+    const bytes = createHash('sha256').update(`${name} ${hash}`).digest().subarray(0, 16)
+    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80 // RFC 9562 §5.8: made by a rule of our own
+    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+    return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  }
+  return { disk: uuid('disk'), biosBoot: uuid('bios-boot'), esp: uuid('esp'), root: uuid('root'), fileSystem: uuid('file system') }
 }
 
 /** The root comes last, so that it can grow. Its type lets any tool find it, by architecture. */
@@ -40,7 +54,8 @@ export function partitionsOf({ architecture, rootMiB, ids }: { architecture: Cpu
  */
 export function patchBiosBoot({ bootImg, coreImg }: { bootImg: Uint8Array; coreImg: Uint8Array }): { boot: Uint8Array; core: Uint8Array } {
   if (bootImg.length !== SECTOR_BYTES) throw new RangeError(`expected a boot.img of ${SECTOR_BYTES} bytes, got ${bootImg.length}`)
-  if (coreImg.length > LAYOUT.biosBoot.bytes) throw new RangeError(`core.img has ${coreImg.length} bytes; room is for ${LAYOUT.biosBoot.bytes}`)
+  if (coreImg.length > LAYOUT.biosBoot.bytes)
+    throw new RangeError(`core.img has ${coreImg.length} bytes; room is for ${LAYOUT.biosBoot.bytes}`)
   const sector = BigInt(LAYOUT.biosBoot.offset / SECTOR_BYTES)
   const boot = bootImg.slice(0, 440)
   const core = coreImg.slice()

@@ -16,15 +16,27 @@ afterEach(() => rm(directory, { recursive: true }))
 
 for (const { debian, files, names } of [
   { debian: '12', files: ['undionly.kpxe', 'snponly.efi', 'ipxe.efi'], names: ['ipxe.efi', 'snponly.efi', 'undionly.kpxe'] },
-  { debian: '13', files: ['undionly.kpxe', 'snponly.efi', 'ipxe-amd64.efi', 'ipxe-arm64.efi'], names: ['ipxe-arm64.efi', 'ipxe.efi', 'snponly.efi', 'undionly.kpxe'] },
+  {
+    debian: '13',
+    files: ['undionly.kpxe', 'snponly.efi', 'ipxe-amd64.efi', 'ipxe-arm64.efi'],
+    names: ['ipxe-arm64.efi', 'ipxe.efi', 'snponly.efi', 'undionly.kpxe'],
+  },
 ])
   test(`the files of Debian ${debian}'s package ipxe become loaders under their TFTP names`, async () => {
     for (const file of files) await writeFile(join(directory, file), file)
     const warnings: unknown[] = []
     const log = { ...silentLog, warn: (_: string, fields?: Record<string, unknown>) => warnings.push(fields?.name) }
-    const bucket = createFilesystemBucket({ directory: join(directory, 'bucket'), presigner: createPresigner(new Uint8Array(32)), clock: steppedClock() })
+    const bucket = createFilesystemBucket({
+      directory: join(directory, 'bucket'),
+      presigner: createPresigner(new Uint8Array(32)),
+      clock: steppedClock(),
+    })
     const loaders = await importDefaultLoaders({ bucket, log, directory })
-    expect(Object.keys(loaders).filter((name) => name !== 'disk-x64.efi').sort()).toEqual(names)
+    expect(
+      Object.keys(loaders)
+        .filter((name) => name !== 'disk-x64.efi')
+        .sort(),
+    ).toEqual(names)
     for (const [name, ref] of Object.entries(loaders)) {
       expect(ref.name).toBe(name)
       expect(await bucket.head(ref.sha256)).toEqual({ sha256: ref.sha256, bytes: ref.bytes })
