@@ -16,13 +16,17 @@ import { createPresigner, presignKeyIn } from './engines/bucket/presign.ts'
 import { bucketRoutes } from './engines/bucket/routes.ts'
 import { createRedis } from './engines/bus/redis.ts'
 import { createSiteBus } from './engines/bus/site-bus.ts'
+import { createJobs } from './engines/jobs/jobs.ts'
 import { createHub } from './engines/overlay/hub.ts'
 import { newUlaPrefix, siteNetwork } from './engines/overlay/ula.ts'
 import { type Db, openStore } from './engines/store/store.ts'
 import { selfSignedIdentity } from './engines/tls/certificate.ts'
 import { signingKeys } from './keys.ts'
 import { createListener } from './listener.ts'
+import { machineApt } from './packagers/apt/apt.ts'
+import { registerPackagerJobs } from './packagers/jobs.ts'
 import { importDefaultLoaders } from './packagers/loaders/default-loaders.ts'
+import { packagerRoutes } from './packagers/routes.ts'
 
 const VERSION = '0.1.0'
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -94,6 +98,9 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   const setup = createSetup({ db, auth, file: join(config.data, 'setup-link'), url: localUrl, random, clock })
 
   const loaders = await importDefaultLoaders({ bucket, log })
+  const jobs = createJobs({ redis, log, clock })
+  const building = { bucket, apt: machineApt(), clock, workDirectory: join(config.data, 'work') }
+  const kinds = registerPackagerJobs(jobs, { ...building, log })
   const consumer = bus.consumeEvents((site, entries) => manager.ingest(site, entries))
   const manager = assemble({
     db,
@@ -119,7 +126,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     artifactBytes: async (sha256) => (await bucket.head(sha256))?.bytes,
     loaders: async () => loaders,
     dial: { manager: config.publicUrl, ...(config.publicUrl.startsWith('https:') ? { fingerprint: tls.fingerprint } : {}) },
-    parts: [],
+    parts: [packagerRoutes({ ...building, jobs, kinds })],
     random,
     newId,
     clock,
@@ -144,6 +151,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     ...(hub ? [hub] : []),
     redis,
     bus,
+    jobs,
     ...manager.services,
     restore,
     consumer,

@@ -207,3 +207,17 @@ function dying(harness: Harness): Harness['manager']['ingest'] {
     throw new Error('killed')
   }
 }
+
+test('a machine that was only seen is not in the state, so that rules of its site may still decide', async () => {
+  await h.manager.ingest(site, [discovered()])
+  expect((await compiled()).hosts).toEqual([])
+  await h.ask('PATCH', `/hosts/${HOST}`, { tags: { seen: 'yes' } })
+  expect((await compiled()).hosts).toMatchObject([{ id: HOST, approved: false, tags: { seen: 'yes' } }])
+})
+
+test('a machine that was forgotten here comes back with its next facts', async () => {
+  await h.manager.ingest(site, [discovered()])
+  expect((await h.ask('DELETE', `/hosts/${HOST}`)).status).toBe(204)
+  await h.manager.ingest(site, [h.fact('host.facts', { facts: { macs: [MAC as never], serial: 'S1' } }, HOST)])
+  expect((await h.ask('GET', `/hosts/${HOST}`)).body).toMatchObject({ macs: [MAC], serial: 'S1', status: 'discovered' })
+})

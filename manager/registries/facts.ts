@@ -42,6 +42,7 @@ export async function onDiscovered(tx: Tx, { organisation, site, host, at, data 
         uuid: uuidOf(data.facts),
         serial: data.facts.serial ?? null,
         facts: JSON.stringify(data.facts),
+        decided: 0,
         approved: 0,
         retired: 0,
         status: 'discovered',
@@ -59,7 +60,7 @@ export async function onDiscovered(tx: Tx, { organisation, site, host, at, data 
       })
       .execute()
     await addMacs(tx, organisation, site, host, macs)
-    return true
+    return false // the site knows it itself; nothing was decided
   }
   await tx
     .updateTable('hosts')
@@ -72,7 +73,7 @@ export async function onDiscovered(tx: Tx, { organisation, site, host, at, data 
 /** More about a machine that is known. */
 export async function onFacts(tx: Tx, { organisation, site, host, at, data }: Fact<{ facts: HostFacts }>): Promise<boolean> {
   const row = await tx.selectFrom('hosts').select(['facts', 'uuid', 'serial']).where('id', '=', host).executeTakeFirst()
-  if (!row) return false
+  if (!row) return onDiscovered(tx, { organisation, site, host, at, data }) // forgotten here, known there
   const merged = mergeFacts(JSON.parse(row.facts) as Partial<HostFacts>, data.facts)
   await tx
     .updateTable('hosts')
@@ -106,6 +107,7 @@ export async function onApproved(tx: Tx, { site, host, at, data }: Fact<EventDat
   await tx
     .updateTable('hosts')
     .set({
+      decided: 1,
       approved: 1,
       status: row.status === 'discovered' ? 'approved' : row.status,
       rule: data.rule,

@@ -91,6 +91,14 @@ test('explain says what the site would answer, and why', async () => {
   expect(install.script.text).toContain('kernel http://192.168.1.2/artifacts/')
   expect(install.script.text).toContain('bridgehead.token=<token>')
   expect((await explain('?platform=toaster')).errors[0].field).toBe('query.platform')
+
+  const seen = '01a20000-0000-7000-8000-00000000000a'
+  const site = (await own.ask('GET', '/sites/berlin')).body.id
+  await own.manager.ingest(site, [own.fact('host.discovered', { facts: { macs: ['52:54:00:00:00:09' as never] } }, seen)])
+  const unknown = async () => (await own.ask('GET', `/hosts/${seen}/explain?platform=bios-x86`)).body
+  expect((await unknown()).script.goal.kind).toBe('local-disk')
+  await own.ask('POST', '/rules', { name: 'all of them', profile: 'debian' })
+  expect(await unknown()).toMatchObject({ rule: { name: 'all of them' }, script: { goal: { kind: 'install' } } })
   await own.close()
 })
 

@@ -83,6 +83,7 @@ export async function addHost(
       uuid: host.uuid ?? null,
       serial: host.serial ?? null,
       facts: '{}',
+      decided: 1,
       approved: host.approved ? 1 : 0,
       retired: 0,
       status: host.approved ? 'approved' : 'discovered',
@@ -121,6 +122,7 @@ export async function patchHost(tx: Tx, around: HostSurroundings, organisation: 
     .updateTable('hosts')
     .set({
       revision: host.revision + 1,
+      decided: 1,
       approved: approved ? 1 : 0,
       retired: retired ? 1 : 0,
       status: nextStatus(host.status, approved, retired),
@@ -173,13 +175,17 @@ export async function deleteHost(tx: Tx, organisation: string, id: string): Prom
   if (done.numDeletedRows === 0n) throw notFound('host', id)
 }
 
-/** The hosts of a site as its state carries them, by id. */
+/**
+ * The hosts of a site as its state carries them, by id. Machines that were only seen are left out: the site knows them itself, and its
+ * rules, also newer ones, may still approve them.
+ */
 export async function hostSpecs(tx: Db | Tx, organisation: string, site: string): Promise<HostSpec[]> {
   const rows = await tx
     .selectFrom('hosts')
     .selectAll()
     .where('site', '=', site)
     .where('organisation', '=', organisation)
+    .where('decided', '=', 1)
     .orderBy('id')
     .execute()
   const macs = await macsOf(tx, rows.length > 500 ? undefined : rows.map((row) => row.id), organisation)

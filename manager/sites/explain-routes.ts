@@ -1,6 +1,8 @@
+import type { BootHost } from '@bridgehead/shared/boot/decide.ts'
 import { explainBoot } from '@bridgehead/shared/boot/explain.ts'
+import { findRule } from '@bridgehead/shared/boot/rules.ts'
 import { Mac } from '@bridgehead/shared/model/address.ts'
-import { Platform, type SiteState } from '@bridgehead/shared/model/state.ts'
+import { Platform, type Rule, type SiteState } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 import { json, newApp, operation } from '../engines/http/app.ts'
 import { invalidField, Problem } from '../engines/http/problem.ts'
@@ -16,6 +18,8 @@ const Explained = z.object({
   appliedRevision: z.int().optional(),
   mac: z.string(),
   platform: Platform,
+  /** The rule that would approve it at this boot. */
+  rule: z.object({ id: z.string(), name: z.string() }).optional(),
   firmware: z.object({ step: z.looseObject({ kind: z.string() }), reasons: Reasons }),
   script: z.object({ goal: z.looseObject({ kind: z.string() }), reasons: Reasons, text: z.string() }),
 })
@@ -56,10 +60,11 @@ export function explainRoutes({ db, publisher, getHost }: ExplainDeps) {
     const lan = state.lans.find((one) => one.name === host.lan) ?? state.lans[0]
     if (!lan) throw new Problem('state-missing', `site "${state.name}" has no lan, so nobody answers there`)
     const platform = query.platform ?? host.facts.platform ?? 'unknown'
-    const { intent } = host
+    // The site lets its rules look at an unapproved machine before it decides.
+    const rule = host.approved ? undefined : findRule(state.rules, { ...host.facts, macs: host.macs as Mac[], platform })
     const explained = explainBoot({
       state,
-      host: { ...host, intent: intent && { ...intent } },
+      host: rule ? approvedBy(rule, host) : host,
       mac,
       platform,
       http: query.http === 'true',
@@ -67,8 +72,23 @@ export function explainRoutes({ db, publisher, getHost }: ExplainDeps) {
       tags: host.effectiveTags,
     })
     return c.json(
-      { revision: row.revision, ...(row.applied === null ? {} : { appliedRevision: row.applied }), mac, platform, ...explained },
+      {
+        revision: row.revision,
+        ...(row.applied === null ? {} : { appliedRevision: row.applied }),
+        mac,
+        platform,
+        ...(rule ? { rule: { id: rule.id, name: rule.name } } : {}),
+        ...explained,
+      },
       200,
     )
   })
+}
+
+/** The machine as it is once this rule has approved it. */
+function approvedBy(rule: Rule, host: Host): BootHost {
+  const { profile } = rule
+  const intent =
+    profile === undefined ? undefined : { id: '<new>', kind: 'install' as const, profile, state: 'pending' as const, attempts: 0 }
+  return { ...host, approved: true, profile, intent }
 }

@@ -85,6 +85,8 @@ export interface Database {
     uuid: string | null
     serial: string | null
     facts: string
+    /** 0 while it was only seen: its site may let rules decide. 1 once a person or a rule has. */
+    decided: number
     approved: number
     retired: number
     status: string

@@ -96,6 +96,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('uuid', 'text')
     .addColumn('serial', 'text')
     .addColumn('facts', 'text', (c) => c.notNull())
+    .addColumn('decided', 'integer', (c) => c.notNull())
     .addColumn('approved', 'integer', (c) => c.notNull())
     .addColumn('retired', 'integer', (c) => c.notNull())
     .addColumn('status', 'text', (c) => c.notNull())
