@@ -29,8 +29,11 @@ export interface Api {
   readonly key: string
   get<S extends z.ZodType>(path: string, schema: S): Promise<z.infer<S>>
   send<S extends z.ZodType>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: unknown, schema: S): Promise<z.infer<S>>
-  /** Every fact from `after` on, until the signal aborts; connects again by itself when the manager goes and comes back. */
-  events(options: { after?: number; signal: AbortSignal }): AsyncGenerator<ApiEvent>
+  /**
+   * Every fact from `after` on, until the signal aborts; connects again by itself when the manager goes and comes back.
+   * With `follow: false` it ends after what is there.
+   */
+  events(options: { after?: number; follow?: boolean; signal: AbortSignal }): AsyncGenerator<ApiEvent>
 }
 
 export function createApi({ url, key }: { url: string; key: string }): Api {
@@ -51,17 +54,18 @@ export function createApi({ url, key }: { url: string; key: string }): Api {
     key,
     get: async (path, schema) => schema.parse(await ask('GET', path)),
     send: async (method, path, body, schema) => schema.parse(await ask(method, path, body)),
-    async *events({ after = 0, signal }) {
+    async *events({ after = 0, follow = true, signal }) {
       let cursor = after
       while (!signal.aborted) {
         try {
-          for await (const event of stream(`${url}/api/v1/events?after=${cursor}`, headers, signal)) {
+          for await (const event of stream(`${url}/api/v1/events?after=${cursor}&follow=${follow}`, headers, signal)) {
             cursor = event.seq
             yield event
           }
         } catch (error) {
-          if (!signal.aborted && !(error instanceof TypeError)) throw error // TypeError: fetch's word for a lost connection
+          if (!follow || (!signal.aborted && !(error instanceof TypeError))) throw error // TypeError: fetch's word for a lost connection
         }
+        if (!follow) return
         if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 300))
       }
     },
