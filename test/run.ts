@@ -24,6 +24,15 @@ const TOOLS: readonly Tool[] = [
   { name: 'unused files, exports and packages (knip)', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]
 
+/** What is read of vitest's JSON report. */
+const Report = z.object({
+  numPassedTests: z.int(),
+  numFailedTests: z.int(),
+  numPendingTests: z.int(),
+  numFailedTestSuites: z.int(),
+  success: z.boolean(),
+})
+
 const PLANS: Record<string, readonly string[]> = {
   check: ['unit'],
   test: ['unit', 'interop', 'e2e'],
@@ -56,14 +65,6 @@ async function runTool({ name, argv }: Tool): Promise<Outcome> {
   console.log(`${code === 0 ? '✓' : '✗'} ${name} (${seconds} s)`)
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
 }
-
-const Report = z.object({
-  numPassedTests: z.int(),
-  numFailedTests: z.int(),
-  numPendingTests: z.int(),
-  numFailedTestSuites: z.int(),
-  success: z.boolean(),
-})
 
 /** One vitest process a project: a crash of one takes none of the others' results along. */
 async function runVitest(project: string, filters: readonly string[]): Promise<Outcome> {

@@ -31,8 +31,6 @@ export interface InstallDeps {
   siteKey: string
 }
 
-export type Installs = ReturnType<typeof createInstalls>
-
 /** What an installer asks and reports, and what the installed system reports at its first start. */
 export function createInstalls({ store, outbox, clock, engine, siteKey }: InstallDeps) {
   const { records } = engine
