@@ -33,7 +33,9 @@ export interface RedisServerOptions {
   url?: string | undefined
 }
 
+/** Our own server may have a long file to read first. */
 const START_MS = 60_000
+const FOREIGN_MS = 8_000
 
 export function createRedis({ directory, port, bind, log, clock, url }: RedisServerOptions): RedisServer {
   const files = filesIn(directory)
@@ -52,10 +54,12 @@ export function createRedis({ directory, port, bind, log, clock, url }: RedisSer
     return admin
   }
 
+  const timeoutMs = url === undefined ? START_MS : FOREIGN_MS
+
   async function ready(signal?: AbortSignal): Promise<void> {
     const probe = opened()({ lazyConnect: true })
     try {
-      await waitReady(probe, { timeoutMs: START_MS, signal })
+      await waitReady(probe, { timeoutMs, signal })
     } finally {
       probe.disconnect()
     }
@@ -101,7 +105,7 @@ export function createRedis({ directory, port, bind, log, clock, url }: RedisSer
       }
       const redis = opened()({ lazyConnect: true, maxRetriesPerRequest: 5 })
       admin = redis
-      await waitReady(redis, { timeoutMs: START_MS })
+      await waitReady(redis, { timeoutMs })
       await learn(redis)
       redis.on('ready', () => void tell(redis))
     },
