@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { OpenAPIHono } from '@hono/zod-openapi'
-import type { Hono } from 'hono'
+import type { Hono, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
@@ -51,6 +51,7 @@ export function createApi({ principal, authHandler, parts, outside, version, log
       xFrameOptions: 'DENY',
     }),
   )
+  app.use(secureCookies)
   app.use(bodyLimit({ maxSize: 1024 * 1024, onError: tooLarge }))
   app.get('/healthz', (c) => c.json({ status: 'ok', version }))
   app.on(['GET', 'POST'], '/api/auth/*', (c) => authHandler(c.req.raw))
@@ -68,6 +69,16 @@ export function createApi({ principal, authHandler, parts, outside, version, log
   reference(app)
   for (const part of outside) app.route('/', part)
   return app
+}
+
+/** A cookie that was set over TLS is never sent in clear. */
+const secureCookies: MiddlewareHandler = async (c, next) => {
+  await next()
+  if (!c.req.url.startsWith('https:')) return
+  const cookies = c.res.headers.getSetCookie()
+  if (cookies.length === 0) return
+  c.res.headers.delete('set-cookie')
+  for (const cookie of cookies) c.res.headers.append('set-cookie', /;\s*secure/i.test(cookie) ? cookie : `${cookie}; Secure`)
 }
 
 /** One place where errors become problem documents. */

@@ -22,7 +22,14 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bridgehead-auth-'))
   db = await openStore(join(directory, 'manager.sqlite'))
   const baseUrl = 'http://127.0.0.1:8420'
-  const auth = createAuth({ db, secret: 's'.repeat(43), baseUrl, trustedOrigins: [], clock: steppedClock(1), log: silentLog })
+  const auth = createAuth({
+    db,
+    secret: 's'.repeat(43),
+    baseUrl: 'https://manager.example',
+    trustedOrigins: [baseUrl],
+    clock: steppedClock(1),
+    log: silentLog,
+  })
   await auth.migrate()
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
   const setup = createSetup({ db, auth, file: join(directory, 'setup-link'), url: baseUrl, random, clock: steppedClock(1) })
@@ -140,6 +147,13 @@ test('a person signs in on the page and uses the API by cookie, from this origin
   const set = right.headers.get('set-cookie') ?? ''
   expect(set).toMatch(/HttpOnly/)
   expect(set).toMatch(/SameSite=Lax/)
+  expect(set).not.toMatch(/Secure/) // this was the plain listener; by TLS it is marked
+  const byTls = await app.request('https://manager.example/signin', {
+    method: 'POST',
+    body: new URLSearchParams({ email: owner.email, password: owner.password }),
+    headers: { origin: 'https://manager.example' },
+  })
+  expect(byTls.headers.get('set-cookie')).toMatch(/; Secure/)
   const cookie = set.split(';')[0] ?? ''
   expect(await (await app.request('/', { headers: { cookie } })).text()).toContain('Signed in as ada@example.com')
   expect(await (await app.request('/api/v1/whoami', { headers: { cookie } })).json()).toMatchObject({

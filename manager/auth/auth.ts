@@ -210,7 +210,8 @@ function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOpti
       disableColors: true,
       log: (level: string, message: string) => log.debug('auth.library', { level, message }),
     },
-    advanced: { cookiePrefix: 'bridgehead', database: { generateId: 'uuid' as const } },
+    // The plain listener (loopback) and the TLS one share sessions; `api/` adds Secure where the request came by TLS.
+    advanced: { cookiePrefix: 'bridgehead', useSecureCookies: false, database: { generateId: 'uuid' as const } },
     plugins: [
       organization({ allowUserToCreateOrganization: false }),
       apiKey({
