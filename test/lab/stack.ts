@@ -47,6 +47,8 @@ export interface StackOptions {
   /** What machines get; absent: no profile, and nothing is installed. */
   target?: Target | undefined
   mode?: LanMode
+  /** A DHCP server on each site's router, as the box of a provider has it. */
+  besideForeignDhcp?: boolean
   log: Log
   /** Told at each step, in words for people. */
   onStep?: (text: string) => void
@@ -70,6 +72,7 @@ export async function createStack(options: StackOptions): Promise<Stack> {
     onStep(`manager runs at ${manager.url}`)
     const api = await manager.setUp()
     if (options.target) await approveEverything(api, options.target)
+    if (options.besideForeignDhcp) for (const place of lab.sites) place.foreignDhcp()
     const made: StackSite[] = []
     for (const place of lab.sites) made.push(await enrol({ lab, api, place, bundle, mode: options.mode ?? 'serve' }))
     for (const site of made) onStep(`${site.name} runs revision ${await applied(api, site)}, all files in its cache`)
