@@ -1,44 +1,44 @@
 import Database from 'better-sqlite3'
 import { MIGRATIONS } from './migrations.ts'
+import { createWalSync } from './wal-sync.ts'
 
 export type Db = Database.Database
 
-/** The appliance's memory: one SQLite file in WAL mode, synchronous=FULL. */
+/** The appliance's memory: one SQLite file in WAL mode. What `write` promised is on disk. */
 export interface Store {
   /** For reading, and for preparing statements once. Write only inside `write`. */
   readonly db: Db
   /**
-   * Runs `task` now, inside the transaction that all writes of this event-loop turn (and of the next ones, while each brings more)
-   * share; resolves with its result once that transaction is on disk (fsync). A task that throws is rolled back alone. Never awaits inside.
+   * Runs `task` now, inside the transaction that all writes of this event-loop turn share (and of the next ones, while the disk is busy
+   * with the one before); resolves with its result once that transaction is on disk (fsync). A task that throws is rolled back alone.
+   * Never awaits inside.
    */
   write<T>(task: (db: Db) => T): Promise<T>
   close(): void
 }
 
-/** How many busy turns may share a transaction: some 10 ms of packets at full load. */
-const MAX_TURNS = 16
+interface Waiting {
+  commit: () => void
+  abort: (error: unknown) => void
+}
 
 /** Opens (and migrates) the store at `path`; `:memory:` for tests. */
 export function openStore(path: string): Store {
   const db = new Database(path)
   db.pragma('journal_mode = WAL')
-  db.pragma('synchronous = FULL')
+  db.pragma('synchronous = NORMAL') // each commit is synced below, beside the event loop
+  db.pragma('wal_autocheckpoint = 4000')
   db.pragma('foreign_keys = ON')
   db.pragma('busy_timeout = 5000')
   migrate(db)
+  const wal = createWalSync(path)
 
-  let waiting: { commit: () => void; abort: (error: unknown) => void }[] = []
-  let turns = 0
-  let seen = 0
-  /** A turn that brought more tasks leaves the transaction open for the next, so that under load one fsync serves hundreds. */
-  const endTurn = () => {
-    if (waiting.length > seen && ++turns < MAX_TURNS) {
-      seen = waiting.length
-      setImmediate(endTurn)
-    } else flush()
-  }
-  const flush = () => {
-    if (waiting.length === 0) return // closed meanwhile
+  let waiting: Waiting[] = []
+  let syncing: Waiting[] = []
+
+  /** Commits what waits; undefined when nothing does, or when it failed and everybody was told. */
+  const commit = (): Waiting[] | undefined => {
+    if (waiting.length === 0) return undefined
     const settled = waiting
     waiting = []
     try {
@@ -46,9 +46,26 @@ export function openStore(path: string): Store {
     } catch (error) {
       if (db.inTransaction) db.exec('ROLLBACK')
       for (const one of settled) one.abort(error)
-      return
+      return undefined
     }
-    for (const one of settled) one.commit()
+    return settled
+  }
+  /** One sync at a time: what comes meanwhile shares the next one. So the slower the disk, the more a sync serves. */
+  const flush = () => {
+    if (syncing.length > 0) return
+    const settled = commit()
+    if (settled === undefined) return
+    syncing = settled
+    wal.sync().then(
+      () => settle((one) => one.commit()),
+      (error) => settle((one) => one.abort(error)),
+    )
+  }
+  const settle = (tell: (one: Waiting) => void) => {
+    const settled = syncing
+    syncing = []
+    for (const one of settled) tell(one)
+    if (db.open) flush()
   }
 
   return {
@@ -57,9 +74,7 @@ export function openStore(path: string): Store {
       return new Promise<T>((resolve, reject) => {
         if (waiting.length === 0) {
           db.exec('BEGIN IMMEDIATE')
-          turns = 0
-          seen = 1
-          setImmediate(endTurn)
+          setImmediate(flush)
         }
         db.exec('SAVEPOINT task')
         try {
@@ -73,8 +88,13 @@ export function openStore(path: string): Store {
       })
     },
     close() {
-      flush()
-      db.close()
+      if (!db.open) return
+      const settled = [...syncing, ...(commit() ?? [])]
+      syncing = []
+      if (settled.length > 0) wal.syncNow()
+      for (const one of settled) one.commit()
+      wal.close()
+      db.close() // checkpoints, synced
     },
   }
 }
