@@ -25,7 +25,7 @@ export async function followInstall(
       const told = story.take(event)
       if (told) onTold(told, story)
       if (event.kind === 'intent.failed' && event.host === story.host) throw new Error(`${told?.text ?? 'the install failed'}${serial()}`)
-      return story.status === 'ready'
+      return story.status === 'ready' && lastStage(story) === 'phone-home' // the stage comes right after the status
     },
     { ms: LIMIT_MS, quietMs: QUIET_MS, why: (seconds) => silence(lastStage(story), seconds) + serial() },
   )
