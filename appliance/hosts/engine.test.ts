@@ -192,3 +192,14 @@ test("an operator's script that does not render is told and leaves the machine i
   expect(await b.script()).toContain('boots its own disk')
   expect(b.kinds().find((event) => event.kind === 'script.render-failed')?.data.why).toContain('line 2')
 })
+
+test('a machine from which a person took the approval is not approved by a rule again', async () => {
+  const b = bench()
+  await b.apply()
+  await b.address(bios)
+  await b.apply({ hosts: [{ id: b.kinds()[0]?.host, name: 'till-1', macs: [mac], tags: {}, approved: false }] })
+  b.clock.advance(60_000)
+  await b.address(bios)
+  expect(await b.script()).toContain('boots its own disk')
+  expect(b.kinds().filter((event) => event.kind === 'host.approved')).toHaveLength(1)
+})

@@ -79,7 +79,7 @@ export function createHostEngine(deps: EngineDeps) {
       outbox.add('host.discovered', { facts: merged, lan }, host.id)
       log.info('host.discovered', { mac: client.mac, host: host.id })
     } else if (JSON.stringify(found.facts) !== JSON.stringify(merged)) outbox.add('host.facts', { facts: merged }, host.id)
-    return state ? applyRules({ records, outbox, newId }, state, host, now) : host
+    return state && !host.managed ? applyRules({ records, outbox, newId }, state, host, now) : host // what a person decided, no rule changes
   }
 
   function setStatus(host: HostRow, status: HostStatus, why?: string): void {
