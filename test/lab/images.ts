@@ -1,12 +1,7 @@
 import { mkdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
-import { machineApt } from '@bridgehead/manager/packagers/apt/apt.ts'
-import { buildHostImage } from '@bridgehead/manager/packagers/host-image/build.ts'
-import { HostImageRecipe, profileTarget } from '@bridgehead/manager/packagers/recipe.ts'
-import { systemClock } from '@bridgehead/shared/clock.ts'
+import { prepareImages } from '@bridgehead/manager/packagers/prepare.ts'
+import { profileTarget } from '@bridgehead/manager/packagers/recipe.ts'
 import { cacheDirectory } from './cache.ts'
 import type { Target } from './stack.ts'
 import { formatBytes } from './view/format.ts'
@@ -24,23 +19,14 @@ export interface Images {
 
 /** From the cache, or built now (some minutes). Needs the package archive, so it runs in the machine's own network. */
 export async function preparedImage({ progress }: { progress: (text: string, fraction?: number) => void }): Promise<Images> {
-  const directory = join(cacheDirectory(), 'bucket')
-  await mkdir(directory, { recursive: true })
-  const bucket = createFilesystemBucket({ directory, presigner: createPresigner(new Uint8Array(32)), clock: systemClock })
-  const manifest = await buildHostImage(HostImageRecipe.parse({}), {
-    bucket,
-    apt: machineApt(),
-    clock: systemClock,
-    progress: (fraction, text) => progress(text, fraction),
-    log: () => undefined,
-    signal: new AbortController().signal,
-    workDirectory: join(tmpdir(), 'bridgehead-images'),
-  })
+  const bucket = join(cacheDirectory(), 'bucket')
+  await mkdir(bucket, { recursive: true })
+  const { manifest } = await prepareImages({ bucketDirectory: bucket, progress: (fraction, text) => progress(text, fraction) })
   const { sha256 } = manifest.kernel
   return {
-    bucket: directory,
+    bucket,
     target: profileTarget(manifest),
-    kernelFile: join(directory, 'objects', sha256.slice(0, 2), sha256),
+    kernelFile: join(bucket, 'objects', sha256.slice(0, 2), sha256),
     words: `Debian ${manifest.recipe.suite}, ${formatBytes(manifest.image.bytes)}, unpacked ${formatBytes(manifest.imageBytes)}`,
   }
 }
