@@ -19,7 +19,7 @@ export interface Rig {
 const log = createLog({ name: 'lab', level: 'warn' })
 
 export async function createRig(): Promise<Rig> {
-  await needRight({ machines: true })
+  await needRight()
   let last = ''
   const images = await preparedImage({
     progress: (text) => {
@@ -33,8 +33,8 @@ export async function createRig(): Promise<Rig> {
 }
 
 /** Throws, with what is missing, where this process may not make namespaces. */
-export async function needRight(needs: { machines: boolean }): Promise<void> {
-  const way = await privilege(needs)
+export async function needRight(): Promise<void> {
+  const way = await privilege()
   if (way.kind === 'again')
     throw new Error(`run the tests in a user namespace of their own: ${way.argv.slice(0, 4).join(' ')} ..., or as root`)
 }

@@ -19,7 +19,7 @@ const Hosts = z.object({
 })
 
 test('two sites with one subnet: a script for one of them never reaches the other, though both hosts have the same address', async () => {
-  await needRight({ machines: false })
+  await needRight()
   const bucketDirectory = join(directory, 'bucket')
   const bucket = createFilesystemBucket({ directory: bucketDirectory, presigner: createPresigner(new Uint8Array(32)), clock: systemClock })
   const target = await lightTarget(async (text, name) => {

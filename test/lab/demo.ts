@@ -25,7 +25,7 @@ async function demo(options: DemoOptions, report: Report): Promise<number> {
     (progress) => preparedImage({ progress }),
     (found) => found.words,
   )
-  await withPrivilege({ machines: true })
+  await withPrivilege()
   const speed = await report.step(
     'accelerator',
     () => accelerator({ kernel: image.kernelFile }),

@@ -6,14 +6,12 @@ export class PrivilegeError extends Error {
   readonly code = 'privilege'
 }
 
-const MARK = 'BRIDGEHEAD_LAB_NAMESPACE'
-
 /**
  * How this process gets network namespaces: it has the right already (`ready`), or runs itself again in a user namespace with `argv` before
  * its own command line (`again`). Throws PrivilegeError, one sentence, when neither goes.
  */
-export async function privilege({ machines }: { machines: boolean }): Promise<{ kind: 'ready' } | { kind: 'again'; argv: string[] }> {
-  if (machines) needTun()
+export async function privilege(): Promise<{ kind: 'ready' } | { kind: 'again'; argv: string[] }> {
+  needTun()
   if (process.getuid?.() === 0) {
     const why = await whyNoNamespaces([])
     if (why === undefined) return { kind: 'ready' }
@@ -29,21 +27,24 @@ export async function privilege({ machines }: { machines: boolean }): Promise<{ 
 }
 
 /** Runs this very command again in a user namespace and passes its exit code on, or returns when the right is there already. */
-export async function withPrivilege(needs: { machines: boolean }): Promise<void> {
-  const way = await privilege(needs)
+export async function withPrivilege(): Promise<void> {
+  const way = await privilege()
   if (way.kind === 'ready') return
   const [command = '', ...before] = way.argv
   const done = await execa(command, [...before, process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
     stdio: 'inherit',
     reject: false,
-    env: { [MARK]: '1' },
   })
   process.exit(done.exitCode ?? 1)
 }
 
-/** Root of a user namespace of our own, with a /run of our own, where `ip netns` keeps its names. */
+/**
+ * Root of a user namespace of our own, with a /run of our own, where `ip netns` keeps its names, and a network of our own, to which `ip netns add`
+ * must be allowed to return.
+ */
 function userNamespace(): string[] {
-  return ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs /run && exec "$@"', 'sh']
+  const prepare = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
+  return ['unshare', '--user', '--map-root-user', '--mount', '--net', 'sh', '-c', prepare, 'sh']
 }
 
 async function whyNoNamespaces(before: readonly string[]): Promise<string | undefined> {
@@ -58,13 +59,16 @@ async function whyNoNamespaces(before: readonly string[]): Promise<string | unde
 function needTun(): void {
   const device = '/dev/net/tun'
   if (!existsSync(device))
-    throw new PrivilegeError(`${device} is missing: machines need taps (modprobe tun; in a container --device ${device})`)
+    throw new PrivilegeError(`${device} is missing: machines and overlays need it (modprobe tun; in a container --device ${device})`)
   try {
     accessSync(device, constants.R_OK | constants.W_OK)
   } catch (cause) {
-    throw new PrivilegeError(`${device} may not be opened by this user: machines need taps; run as root (sudo) or chmod 0666 ${device}`, {
-      cause,
-    })
+    throw new PrivilegeError(
+      `${device} may not be opened by this user: machines and overlays need it; run as root (sudo) or chmod 0666 ${device}`,
+      {
+        cause,
+      },
+    )
   }
 }
 
