@@ -82,11 +82,7 @@ export function createContext(deps: DhcpDeps, sockets: Sockets, lookUp: () => re
       })
     },
     transmit(key, bytes, port, address) {
-      const sent = sockets.send(key, bytes, port, address, (error) => {
-        count('dropped.send')
-        log.debug('dhcp.send-failed', { address, port, error })
-      })
-      count(sent ? 'sent' : 'dropped.no-socket')
+      count(sockets.send(key, bytes, port, address) ? 'sent' : 'dropped.no-socket')
     },
   }
 }

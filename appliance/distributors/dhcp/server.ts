@@ -38,7 +38,14 @@ const JUMP_MS = 5 * 60_000
 /** The DHCP distributor of the appliance: port 67 (serve, proxy, observe), port 4011 (proxy), and an ear on port 68 for other servers. */
 export function createDhcpServer(deps: DhcpDeps): DhcpServer {
   const { outbox, clock, log, ports } = deps
-  const sockets = createSockets({ clock, log })
+  const sockets = createSockets({
+    clock,
+    log,
+    failed(error) {
+      context.count('dropped.send')
+      log.debug('dhcp.send-failed', { error })
+    },
+  })
   let segments: Segment[] = []
   const context = createContext(deps, sockets, () => segments)
   const foreign = createForeignWatch(context)

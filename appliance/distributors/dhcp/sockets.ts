@@ -12,9 +12,8 @@ export interface Endpoint {
 export interface Sockets {
   /** Opens what is new under its key, closes what is gone, leaves the rest alone. */
   set(wanted: ReadonlyMap<string, Endpoint>): Promise<void>
-  /** False when the socket is not open. `failed` is called when the system refuses the datagram. */
-  send(key: string, bytes: Uint8Array, port: number, address: string, failed: (error: Error) => void): boolean
-  isOpen(key: string): boolean
+  /** False when the socket is not open. */
+  send(key: string, bytes: Uint8Array, port: number, address: string): boolean
   close(): Promise<void>
 }
 
@@ -25,7 +24,11 @@ const RECEIVE_BYTES = 4 << 20
 const literal = (host: string, _options: unknown, callback: (error: null, address: string, family: number) => void) =>
   callback(null, host, 4)
 
-export function createSockets({ clock, log }: { clock: Clock; log: Log }): Sockets {
+/** `failed` is called when the system refuses a datagram. */
+export function createSockets({ clock, log, failed }: { clock: Clock; log: Log; failed: (error: Error) => void }): Sockets {
+  const sent = (error: Error | null) => {
+    if (error) failed(error)
+  }
   const slots = new Map<string, { endpoint: Endpoint; socket: Socket | undefined; cancel: (() => void) | undefined; failing: boolean }>()
 
   const open = (key: string): Promise<void> => {
@@ -81,13 +84,12 @@ export function createSockets({ clock, log }: { clock: Clock; log: Log }): Socke
         await open(key)
       }
     },
-    send(key, bytes, port, address, failed) {
+    send(key, bytes, port, address) {
       const socket = slots.get(key)?.socket
       if (socket === undefined) return false
-      socket.send(bytes, port, address, (error) => error && failed(error))
+      socket.send(bytes, port, address, sent)
       return true
     },
-    isOpen: (key) => slots.get(key)?.socket !== undefined,
     async close() {
       for (const key of [...slots.keys()]) await shut(key)
     },
