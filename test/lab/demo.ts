@@ -5,12 +5,13 @@ import { LAB_EMAIL, LAB_PASSWORD } from './api.ts'
 import { runScript } from './follow.ts'
 import { preparedImage } from './images.ts'
 import { followInstall } from './install.ts'
+import { stopRequested } from './lab.ts'
 import { saveLogs } from './logs.ts'
 import { plugIn } from './machines.ts'
 import { withPrivilege } from './privilege.ts'
 import { createStack, type Stack, StackError } from './stack.ts'
 import { DEMO_USAGE, type DemoOptions, OptionError, readDemoOptions } from './view/options.ts'
-import { jsonReport, type Report, textReport } from './view/report.ts'
+import { jsonReport, type Place, type Report, textReport } from './view/report.ts'
 
 const SCRIPT = `echo "hello from $(hostname), $(. /etc/os-release && echo "$PRETTY_NAME"), kernel $(uname -r)"
 echo "up for $(cut -d ' ' -f 1 /proc/uptime) s, root file system $(df -h --output=size / | tail -n 1 | tr -d ' '), at $(hostname -I)"
@@ -65,35 +66,20 @@ async function installOne({
   const story = await followInstall(stack.api, machine, { since, onTold: (told, now) => report.told(told, now) })
   const [run] = await runScript(stack.api, { text: SCRIPT, hosts: [story.host ?? ''] })
   const now = Date.now()
-  report.done({
+  if (run?.exitCode !== 0) throw new Error(`the script ended with ${run?.error ?? `exit code ${run?.exitCode}`}: ${run?.stderr ?? ''}`)
+  const result = {
     firmware: options.firmware,
     powerOnToSshMs: now - since,
     totalMs: now - began,
-    ssh: { exitCode: run?.exitCode ?? null, stdout: run?.stdout ?? '', ...(run?.error === undefined ? {} : { error: run.error }) },
-  })
-  if (run?.exitCode !== 0) throw new Error(`the script ended with ${run?.error ?? `exit code ${run?.exitCode}`}: ${run?.stderr ?? ''}`)
-  if (options.keep) await keep(stack, report)
+    ssh: { exitCode: run.exitCode, stdout: run.stdout ?? '' },
+  }
+  report.done(result, options.keep ? placeOf(stack) : undefined)
+  if (options.keep) await stopRequested()
   return 0
 }
 
-/** Until Ctrl-C. */
-async function keep(stack: Stack, report: Report): Promise<void> {
-  report.running({
-    url: stack.manager.url,
-    email: LAB_EMAIL,
-    password: LAB_PASSWORD,
-    apiKey: stack.api.key,
-    directory: stack.lab.directory,
-    pid: process.pid,
-  })
-  await new Promise<void>((resolve) => {
-    const alive = setInterval(() => undefined, 60_000)
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        clearInterval(alive)
-        resolve()
-      })
-  })
+function placeOf({ manager, api, lab }: Stack): Place {
+  return { url: manager.url, email: LAB_EMAIL, password: LAB_PASSWORD, apiKey: api.key, directory: lab.directory, pid: process.pid }
 }
 
 async function main(args: readonly string[]): Promise<number> {

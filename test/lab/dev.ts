@@ -94,7 +94,7 @@ function read(args: string[]) {
   return { data: resolve(data), first, help }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stopAll)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopAll)
 try {
   const { help, ...options } = read(process.argv.slice(2))
   if (help) process.stdout.write(USAGE)

@@ -76,6 +76,14 @@ export async function createLab({ sites, log }: { sites: 1 | 2; log: Log }): Pro
 }
 
 let guarded = false
+let stop: (() => void) | undefined
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP, which then do not end this process. Needs a lab. */
+export function stopRequested(): Promise<void> {
+  return new Promise((resolve) => {
+    stop = resolve
+  })
+}
 
 /** Whatever way this process ends, short of kill -9, takes its labs along. After kill -9 the next lab sweeps. */
 function guardExit(): void {
@@ -84,12 +92,14 @@ function guardExit(): void {
   process.on('exit', () => {
     for (const removeAll of open) removeAll()
   })
+  // Not `once`: a second signal (terminals signal the whole group) would find Node's default, which ends without cleaning up.
   for (const [signal, number] of [
     ['SIGINT', 2],
     ['SIGTERM', 15],
     ['SIGHUP', 1],
   ] as const)
-    process.once(signal, () => {
-      if (process.listenerCount(signal) === 0) process.exit(128 + number) // else whoever listens ends the process
+    process.on(signal, () => {
+      if (stop) stop()
+      else process.exit(128 + number)
     })
 }

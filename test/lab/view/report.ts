@@ -11,8 +11,10 @@ export interface DemoResult {
   firmware: string
   powerOnToSshMs: number
   totalMs: number
-  ssh: { exitCode: number | null; stdout: string; error?: string }
+  ssh: { exitCode: number; stdout: string }
 }
+
+/** What is left running, and how to get at it. */
 export interface Place {
   url: string
   email: string
@@ -28,8 +30,8 @@ export interface Report {
   step<T>(name: string, task: (progress: Progress) => Promise<T>, summary?: (result: T) => string): Promise<T>
   powerOn(machine: Machine, since: number): void
   told(told: Told, story: Story): void
-  done(result: DemoResult): void
-  running(place: Place): void
+  /** `place`: it stays until it is stopped. */
+  done(result: DemoResult, place: Place | undefined): void
   failed(why: string, logs: string | undefined): void
 }
 
@@ -46,8 +48,10 @@ export function jsonReport({ out, now }: { out: { write(text: string): unknown }
     powerOn: ({ name, firmware, mac, uuid, serial }, at) =>
       say('demo.power-on', { at, machine: name, firmware, mac, uuid, serialLog: serial.file }),
     told: ({ kind, fields }) => say(kind, fields),
-    done: (result) => say('demo.done', { state: 'ready', ...result }),
-    running: (place) => say('demo.running', { ...place }),
+    done(result, place) {
+      if (place) say('demo.running', { ...place })
+      say('demo.done', { state: 'ready', ...result })
+    },
     failed: (why, logs) => say('demo.failed', { why, logs }),
   }
 }
@@ -79,20 +83,19 @@ export function textReport({ out, now }: { out: Parameters<typeof createScreen>[
       seen = { story, since: zero }
       if (text !== '') screen.say(storyLine(text, Number(fields.sincePowerOnMs)))
     },
-    done({ firmware, powerOnToSshMs, totalMs, ssh }) {
+    done({ firmware, powerOnToSshMs, totalMs, ssh }, place) {
       stopDrawing()
       screen.say('')
-      screen.say(`a script on the new host, by SSH through the overlay (exit code ${ssh.exitCode ?? 'none'}):`)
-      for (const line of (ssh.error ?? ssh.stdout).trimEnd().split('\n')) screen.say(`  | ${line}`)
+      screen.say(`a script on the new host, by SSH through the overlay (exit code ${ssh.exitCode}):`)
+      for (const line of ssh.stdout.trimEnd().split('\n')) screen.say(`  | ${line}`)
       screen.say('')
       screen.say(`ready: ${firmware}, power-on to SSH ${formatMs(powerOnToSshMs)}, in all ${formatMs(totalMs)}`)
-    },
-    running({ url, email, password, apiKey, directory, pid }) {
+      if (!place) return
       screen.say('')
-      screen.say(`console     ${url}   (${email}, ${password})`)
-      screen.say(`API         ${url}/api/v1/reference   (Authorization: Bearer ${apiKey})`)
-      screen.say(`data, logs  ${directory}`)
-      screen.say(`stop        Ctrl-C, or kill ${pid}`)
+      screen.say(`console     ${place.url}   (${place.email}, ${place.password})`)
+      screen.say(`API         ${place.url}/api/v1/reference   (Authorization: Bearer ${place.apiKey})`)
+      screen.say(`data, logs  ${place.directory}`)
+      screen.say(`stop        Ctrl-C, or kill ${place.pid}`)
     },
     failed(why, logs) {
       stopDrawing()
