@@ -56,13 +56,17 @@ export async function startKernel(name: string, clock: Clock): Promise<Running |
     if (error instanceof TunnelError && /unknown device type|not supported/i.test(error.message)) return undefined
     throw error
   }
+  return watchInterface(name, clock)
+}
+
+/** An interface that lives without a child of ours: in the kernel, or served by the wireguard-go of an earlier process. */
+export function watchInterface(name: string, clock: Clock): Running {
   const { promise: gone, resolve } = Promise.withResolvers<string>()
   const endWatch = clock.every(5_000, async () => {
     if ((await kindOf(name)) === undefined) resolve('the interface was removed')
   })
   const end = async () => {
-    endWatch()
-    if ((await kindOf(name)) !== undefined) await run('ip', ['link', 'delete', 'dev', name])
+    await removeInterface(name, clock)
     resolve('ended')
   }
   void gone.then(endWatch)

@@ -5,7 +5,7 @@ import { secretFile } from './secret-file.ts'
 import type { Service } from './service.ts'
 import { type Running, type Supervisor, supervise } from './supervise.ts'
 import { createResolver } from './wireguard-endpoint.ts'
-import { removeInterface, run, startKernel, startUserspace, TunnelError } from './wireguard-interface.ts'
+import { kindOf, removeInterface, run, startKernel, startUserspace, TunnelError, watchInterface } from './wireguard-interface.ts'
 import {
   formatConfig,
   generateKeyPair,
@@ -91,23 +91,38 @@ export function createTunnel(options: TunnelOptions, { log, clock }: { log: Log;
     for (const network of routesFor(address, peers)) await run('ip', ['route', 'replace', network, 'dev', name])
   }
 
+  /**
+   * What a killed process of ours left running goes on as it is, so that its sessions live. Only with our key and port, and only if
+   * it answers; anything else of that name is replaced.
+   */
+  async function adopt(): Promise<Running | undefined> {
+    if ((await kindOf(name)) === undefined) return undefined
+    const { publicKey } = keyPairOf((await readFile(options.privateKeyFile, 'utf8')).trim())
+    const found = await run('wg', ['show', name, 'dump']).then(parseDump, () => undefined)
+    const ours = found?.publicKey === publicKey && (options.listenPort === undefined || found.listenPort === options.listenPort)
+    if (ours) return watchInterface(name, clock)
+    await removeInterface(name, clock)
+    return undefined
+  }
+
   async function launch(): Promise<Running> {
-    await removeInterface(name, clock) // of a process that was killed
-    const running = (await startKernel(name, clock)) ?? (await startUserspace(name, { log, clock }))
+    const adopted = await adopt()
+    const running = adopted ?? (await startKernel(name, clock)) ?? (await startUserspace(name, { log, clock }))
     try {
-      await configure('setconf')
-      await run('ip', ['address', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : [])])
+      if (!adopted) await configure('setconf')
+      else if (peers.length > 0) await configure('syncconf') // none yet: the old ones stay until setPeers
+      await run('ip', ['address', 'replace', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : [])])
       await run('ip', ['link', 'set', name, 'mtu', String(options.mtu ?? MTU), 'up'])
       await addRoutes()
     } catch (error) {
       await running.end()
       throw error
     }
-    kind = running.pid === undefined ? 'kernel' : 'userspace'
+    kind = (await kindOf(name)) === 'wireguard' ? 'kernel' : 'userspace'
     void running.gone.then(() => {
       kind = undefined
     })
-    log.info('tunnel.up', { interface: name, kind, address, peers: peers.length })
+    log.info('tunnel.up', { interface: name, kind, address, adopted: adopted !== undefined, peers: peers.length })
     return running
   }
 

@@ -58,6 +58,12 @@ const startHub = async (): Promise<ChildProcess> =>
     ),
   })
 
+async function killHub(): Promise<void> {
+  expect(hubProcess.exitCode, 'the hub ended by itself').toBeNull()
+  hubProcess.kill('SIGKILL')
+  await once(hubProcess, 'exit')
+}
+
 /** Whether a ping gets through within a second. */
 const reaches = async (ns: string, address: string) =>
   (await inside(ns, 'ping', '-6', '-c', '1', '-W', '1', address).catch(() => undefined))?.exitCode === 0
@@ -130,12 +136,22 @@ test('a killed wireguard-go comes back by itself', async () => {
   for (const { ns } of SITES) await expect.poll(() => reaches(ns, hubAddress(prefix)), soon).toBe(true)
 })
 
-test('a killed hub, started again, replaces what it left behind', async () => {
-  hubProcess.kill('SIGKILL')
-  await once(hubProcess, 'exit')
+test('a killed hub leaves the tunnels up, and takes them over when it is started again', async () => {
+  const before = await goProcesses(HUB.link)
+  await killHub()
+  for (const { ns } of SITES) expect(await reaches(ns, hubAddress(prefix))).toBe(true)
   hubProcess = await startHub()
-  expect((await goProcesses(HUB.link)).length).toBeLessThanOrEqual(1)
-  for (const { ns } of SITES) await expect.poll(() => reaches(ns, hubAddress(prefix)), soon).toBe(true)
+  for (const { ns } of SITES) expect(await reaches(ns, hubAddress(prefix))).toBe(true)
+  expect(await goProcesses(HUB.link)).toEqual(before)
+})
+
+test('another key on an interface of that name is replaced', async () => {
+  await killHub()
+  await keysIn(join(directory, 'other'))
+  await inside(HUB.ns, 'wg', 'set', HUB.link, 'private-key', join(directory, 'other'))
+  hubProcess = await startHub()
+  const { publicKey } = await keysIn(join(directory, 'hub', 'wireguard-key'))
+  expect(parseDump((await inside(HUB.ns, 'wg', 'show', HUB.link, 'dump')).stdout).publicKey).toBe(publicKey)
 })
 
 test('stopped in order, nothing is left', async () => {

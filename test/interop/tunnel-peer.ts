@@ -21,3 +21,4 @@ process.on('SIGTERM', async () => {
 await service.start()
 await service.setPeers(options.peers)
 process.stdout.write('ready\n')
+setInterval(() => undefined, 60_000) // an adopted interface has no child whose pipes would keep this process here
