@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type BenchRow, cpuSeconds, end, median, type Pair, row, spawnIn, until, withPair } from './harness.ts'
 
-const ROUNDS = 7
+const ROUNDS = 5
 const MIB = 1_048_576
 const GIB = 1024 * MIB
 const TFTP_BYTES = 40 * MIB

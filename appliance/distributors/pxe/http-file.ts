@@ -1,4 +1,4 @@
-import { close, open, read } from 'node:fs'
+import { close, open, read, readSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 
@@ -8,6 +8,13 @@ import { promisify } from 'node:util'
  */
 const BUFFER_BYTES = 131_072
 const BUFFERS = 4
+
+/**
+ * What the kernel has in memory is read in microseconds; handing that to another thread costs more than it does. So pieces are read on
+ * the spot, until one takes longer than `SLOW_MS`: then the disk is meant, and the next ones are left to the thread pool.
+ */
+const SLOW_MS = 1
+const POOLED_PIECES = 64
 
 /** The file is shorter than its record says, or unreadable. */
 export class FileReadError extends Error {
@@ -35,6 +42,7 @@ export function sendFile(
     let asked = 0 // bytes read, or being read
     let sent = 0
     let reading = false
+    let pooled = 1 // the first piece may have to come from the disk
     let failed: unknown
     let over = false
 
@@ -52,20 +60,41 @@ export function sendFile(
     }
     const gone = () => end()
     const buffer = () => free.pop() ?? (made++ < BUFFERS ? Buffer.allocUnsafeSlow(Math.min(BUFFER_BYTES, length)) : undefined)
+    const took = (target: Buffer, count: number) => {
+      if (count === 0) return end(new FileReadError(`the file ends at byte ${start + asked}, ${length - asked} bytes early`))
+      asked += count
+      put(target, count)
+    }
     const next = () => {
-      if (reading || over || asked === length) return
-      const target = buffer()
-      if (!target) return
+      while (!reading && !over && asked < length) {
+        const target = buffer()
+        if (!target) return
+        const size = Math.min(target.length, length - asked)
+        if (pooled > 0) readPooled(target, size)
+        else readHere(target, size)
+      }
+    }
+    const readPooled = (target: Buffer, size: number) => {
+      pooled--
       reading = true
-      read(fd, target, 0, Math.min(target.length, length - asked), start + asked, (cause, count) => {
+      read(fd, target, 0, size, start + asked, (cause, count) => {
         reading = false
         if (over) return settle()
         if (cause) return end(new FileReadError(`reading failed at byte ${start + asked}`, { cause }))
-        if (count === 0) return end(new FileReadError(`the file ends at byte ${start + asked}, ${length - asked} bytes early`))
-        asked += count
-        put(target, count)
+        took(target, count)
         next()
       })
+    }
+    const readHere = (target: Buffer, size: number) => {
+      const began = performance.now()
+      let count = 0
+      try {
+        count = readSync(fd, target, 0, size, start + asked)
+      } catch (cause) {
+        return end(new FileReadError(`reading failed at byte ${start + asked}`, { cause }))
+      }
+      if (performance.now() - began > SLOW_MS) pooled = POOLED_PIECES
+      took(target, count)
     }
     const put = (full: Buffer, count: number) =>
       response.write(full.subarray(0, count), (error) => {
@@ -74,7 +103,7 @@ export function sendFile(
         free.push(full)
         moved(sent)
         if (sent === length) end()
-        else next()
+        else setImmediate(next) // not at once: a fast client would keep everyone else out of the event loop
       })
 
     response.once('close', gone)
