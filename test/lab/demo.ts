@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createLog } from '@bridgehead/shared/log.ts'
 import { type Accelerator, accelerator } from './accelerator.ts'
 import { LAB_EMAIL, LAB_PASSWORD } from './api.ts'
@@ -78,8 +80,12 @@ async function installOne({
   return 0
 }
 
-function placeOf({ manager, api, lab }: Stack): Place {
-  return { url: manager.url, email: LAB_EMAIL, password: LAB_PASSWORD, apiKey: api.key, directory: lab.directory, pid: process.pid }
+function placeOf({ manager: { url }, api, lab: { directory } }: Stack): Place {
+  const credentials = join(directory, 'credentials.json')
+  writeFileSync(credentials, JSON.stringify({ url, email: LAB_EMAIL, password: LAB_PASSWORD, apiKey: api.key }, undefined, 2), {
+    mode: 0o600,
+  })
+  return { url, credentials, directory, pid: process.pid }
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -17,9 +17,8 @@ export interface DemoResult {
 /** What is left running, and how to get at it. */
 export interface Place {
   url: string
-  email: string
-  password: string
-  apiKey: string
+  /** File (mode 0600) with address, account and API key. */
+  credentials: string
   directory: string
   pid: number
 }
@@ -92,10 +91,11 @@ export function textReport({ out, now }: { out: Parameters<typeof createScreen>[
       screen.say(`ready: ${firmware}, power-on to SSH ${formatMs(powerOnToSshMs)}, in all ${formatMs(totalMs)}`)
       if (!place) return
       screen.say('')
-      screen.say(`console     ${place.url}   (${place.email}, ${place.password})`)
-      screen.say(`API         ${place.url}/api/v1/reference   (Authorization: Bearer ${place.apiKey})`)
-      screen.say(`data, logs  ${place.directory}`)
-      screen.say(`stop        Ctrl-C, or kill ${place.pid}`)
+      screen.say(`console      ${place.url}`)
+      screen.say(`API          ${place.url}/api/v1/reference`)
+      screen.say(`credentials  ${place.credentials}`)
+      screen.say(`data, logs   ${place.directory}`)
+      screen.say(`stop         Ctrl-C, or kill ${place.pid}`)
     },
     failed(why, logs) {
       stopDrawing()
