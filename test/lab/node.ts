@@ -1,5 +1,5 @@
 import { execa } from 'execa'
-import { type Running, type SpawnOptions, spawnIn } from './processes.ts'
+import { inside, type Running, type SpawnOptions, spawnIn } from './processes.ts'
 
 export interface Done {
   stdout: string
@@ -38,7 +38,8 @@ export function createNode({
     namespace,
     address,
     async exec(argv, { input, env = {}, timeoutMs = 60_000, reject = true } = {}) {
-      const done = await execa('ip', ['netns', 'exec', namespace, ...argv], {
+      const [command = '', ...args] = [...inside(namespace), ...argv]
+      const done = await execa(command, args, {
         env,
         timeout: timeoutMs,
         reject,
@@ -54,7 +55,8 @@ export function createNode({
   }
 }
 
-/** `ip -n NAMESPACE` over several lines at once. Throws with the line that failed. */
+/** Several lines of `ip` in a namespace at once. Throws with the line that failed. */
 export async function ipIn(namespace: string, lines: readonly string[]): Promise<void> {
-  await execa('ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` })
+  const [command = '', ...args] = [...inside(namespace), 'ip', '-batch', '-']
+  await execa(command, args, { input: `${lines.join('\n')}\n` })
 }

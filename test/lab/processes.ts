@@ -26,9 +26,17 @@ export interface SpawnOptions {
   onOutput?: ((chunk: Buffer) => void) | undefined
 }
 
-/** Starts `argv` in `namespace` (`ip netns exec` and `setpriv` replace themselves, so the pid is the program's own). */
+/**
+ * The words before a command that put it into a namespace. Not `ip netns exec`: that remounts /, which fails in a chroot.
+ * `nsenter` and `setpriv` replace themselves, so a pid is the program's own.
+ */
+export function inside(namespace: string): string[] {
+  return ['nsenter', `--net=/run/netns/${namespace}`, '--']
+}
+
+/** Starts `argv` in `namespace`. */
 export function spawnIn(namespace: string, name: string, argv: readonly string[], options: SpawnOptions = {}): Running {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', namespace, ...argv], {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inside(namespace), ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
