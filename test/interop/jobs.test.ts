@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,6 +129,27 @@ test('killing Redis in the middle of a job loses neither the job nor the ones be
   await jobs.enqueue(kind, Data.parse({ steps: 1 }), { id: 'behind' })
   for (const id of ['survivor', 'behind']) expect((await last(jobs.follow(id))).at(-1)).toMatchObject({ id, state: 'completed' })
   connection.disconnect()
+})
+
+test('a job of a manager that was killed runs again after the next start', async () => {
+  const own = join(directory, 'killed')
+  const port = await freePort()
+  const victim = spawn(process.execPath, ['test/interop/jobs-manager.ts', own, String(port), 'orphan'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(victim.stdout, 'data')
+  victim.kill('SIGKILL')
+  await once(victim, 'exit')
+  const next = createRedis({ directory: own, port, bind: ['127.0.0.1'], log: silentLog, clock: systemClock })
+  await next.start()
+  const jobs = createJobs({ redis: next, log: silentLog, clock: systemClock })
+  jobs.defineJob('endless', z.object({}), async () => {})
+  const since = Date.now()
+  await jobs.start()
+  expect((await last(jobs.follow('orphan'))).at(-1)).toMatchObject({ state: 'completed' })
+  process.stdout.write(`jobs: an orphaned job ran again after ${Date.now() - since} ms\n`)
+  await jobs.stop()
+  await next.stop()
 })
 
 test('bad input is refused by name', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, readlink, realpath, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readlink, realpath, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Clock } from '@bridgehead/shared/clock.ts'
@@ -140,7 +140,17 @@ export async function launchServer(options: {
   try {
     await options.ready(ended.signal)
   } catch (cause) {
-    if (ended.signal.aborted) throw new Error(`${program.file} ended at once: ${last.join(' | ')}`, { cause })
+    if (ended.signal.aborted) {
+      const said = last.join(' | ')
+      // Better an empty pipe than none: the next attempt starts anew. The files are kept, as redis-check-aof may mend them.
+      if (/Bad file format reading the append only file|Fatal error loading the DB/i.test(said)) {
+        const aside = join(directory, `appendonlydir.broken-${options.clock.now()}`)
+        await rename(join(directory, 'appendonlydir'), aside)
+        log.error('redis.data_set_aside', { path: aside, said })
+        return launchServer(options)
+      }
+      throw new Error(`${program.file} ended at once: ${said}`, { cause })
+    }
     await end()
     throw cause
   }
@@ -153,12 +163,24 @@ async function endStale(directory: string, files: ServerFiles, { log, clock }: {
   const pid = Number((await textOf(files.pid)) ?? 'none')
   if (!Number.isInteger(pid) || pid <= 1 || !(await servesDirectory(pid, directory))) return
   const owner = Number(/^# owner (\d+)$/m.exec((await textOf(files.config)) ?? '')?.[1])
-  if (parentOf((await textOf(`/proc/${pid}/stat`)) ?? '') === owner)
-    throw new Error(`another manager (process ${owner}) uses ${directory}; stop it first or choose another BRIDGEHEAD_DATA`)
+  // A manager that was just killed may take a moment to be gone.
+  for (let waited = 0; parentOf((await textOf(`/proc/${pid}/stat`)) ?? '') === owner; waited += 100) {
+    if (waited >= 2_000)
+      throw new Error(`another manager (process ${owner}) uses ${directory}; stop it first or choose another BRIDGEHEAD_DATA`)
+    await clock.sleep(100)
+  }
   log.warn('redis.stale_ended', { pid })
   for (let waited = 0; (await servesDirectory(pid, directory)) && waited <= 15_000; waited += 50) {
-    if (waited === 0 || waited === 10_000) process.kill(pid, waited === 0 ? 'SIGTERM' : 'SIGKILL')
+    if (waited === 0 || waited === 10_000) signalProcess(pid, waited === 0 ? 'SIGTERM' : 'SIGKILL')
     await clock.sleep(50)
+  }
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error // gone by itself meanwhile
   }
 }
 

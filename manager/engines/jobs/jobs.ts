@@ -108,8 +108,8 @@ export function createJobs({
         connection: second,
         concurrency,
         // A job of a killed manager runs again after at most the sum of these.
-        lockDuration: 15_000,
-        stalledInterval: 10_000,
+        lockDuration: 10_000,
+        stalledInterval: 5_000,
         maxStalledCount: 5,
       })
       const events = new QueueEvents(QUEUE, { connection: third })
