@@ -22,7 +22,8 @@ let hubProcess: ChildProcess
 const children: ChildProcess[] = []
 
 const ip = (...args: string[]) => execa('ip', args)
-const inside = (ns: string, ...command: string[]) => execa('ip', ['netns', 'exec', ns, ...command])
+// Not `ip netns exec`, which mounts /sys anew and fails in a chroot.
+const inside = (ns: string, ...command: string[]) => execa('nsenter', [`--net=/run/netns/${ns}`, ...command])
 
 async function wire(ns: string, address: string): Promise<void> {
   const port = `${ns.slice(-3)}p`.replace('-', '')
@@ -34,7 +35,7 @@ async function wire(ns: string, address: string): Promise<void> {
 }
 
 async function startPeer(ns: string, options: TunnelPeer): Promise<ChildProcess> {
-  const child = spawn('ip', ['netns', 'exec', ns, process.execPath, 'test/interop/tunnel-peer.ts', JSON.stringify(options)], {
+  const child = spawn('nsenter', [`--net=/run/netns/${ns}`, process.execPath, 'test/interop/tunnel-peer.ts', JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   children.push(child)
