@@ -7,14 +7,14 @@ import { closeModules, filterAliases, formatModulesDep, parseModulesDep, uncompr
 
 /** busybox applets that `init` and `udhcpc-script` call. */
 const APPLETS =
-  'awk base64 blockdev cat chmod chroot cp cttyhack cut env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync tail tee timeout tr true udhcpc umount wget'.split(
+  'awk base64 blockdev cat chmod chroot cp cttyhack cut dd env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync stat tail timeout tr true udhcpc umount usleep wget'.split(
     ' ',
   )
 /**
  * Programs of the machine that builds, with the libraries they load: what busybox has not, or not well enough. They lie in `programs`
  * and are called by path, because busybox's shell takes its own applet wherever it has one of that name.
  */
-const PROGRAMS = ['zstd', 'dd', 'blkdiscard']
+const PROGRAMS = ['zstd', 'blkdiscard', 'tee']
 
 export class InitramfsError extends Error {
   readonly code = 'initramfs'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { HostImageRecipe } from '../recipe.ts'
 import { mmdebstrapArguments, progressOf } from './mmdebstrap.ts'
-import { initramfsSettings, kernelPackage, packagesOf } from './packages.ts'
+import { excludedPaths, initramfsSettings, kernelPackage, packagesOf } from './packages.ts'
 
 const recipe = (more: object = {}) => ({ ...HostImageRecipe.parse(more), suite: 'trixie' })
 
@@ -20,6 +20,7 @@ for (const { what, more, names } of [
 test('names of kernels', () => {
   expect(kernelPackage({ kernel: 'cloud', architecture: 'arm64' })).toBe('linux-image-cloud-arm64')
   expect(initramfsSettings({ kernel: 'generic' })).toContain('MODULES=most')
+  expect(excludedPaths({ kernel: 'generic' })).not.toContain('/lib/udev/hwdb.d/*')
 })
 
 test('mmdebstrap gets one archive line each, and paths with blanks and quotes survive its shell', () => {
@@ -28,11 +29,20 @@ test('mmdebstrap gets one archive line each, and paths with blanks and quotes su
     mode: 'unshare',
     archive: { codename: 'trixie', parts: [{ uri: 'http://m/', suite: 'trixie', components: ['main'] }] },
     packages: ['a', 'b'],
+    excludedPaths: ['/usr/share/man/*'],
     aptSettings: '/w/apt.conf',
     overlay: "/w/it's mine",
     finish: '/w/finish.sh',
   })
-  expect(args).toEqual(expect.arrayContaining(['--mode=unshare', '--include=a,b', '--aptopt=/w/apt.conf', 'deb http://m/ trixie main']))
+  expect(args).toEqual(
+    expect.arrayContaining([
+      '--mode=unshare',
+      '--include=a,b',
+      '--dpkgopt=path-exclude=/usr/share/man/*',
+      '--aptopt=/w/apt.conf',
+      'deb http://m/ trixie main',
+    ]),
+  )
   expect(args.find((one) => one.startsWith('--essential-hook'))).toContain(`'/w/it'\\''s mine'/.`)
   expect(args.slice(-3)).toEqual(['trixie', '/dev/null', 'deb http://m/ trixie main'])
 })

@@ -1,11 +1,12 @@
 import { type Archive, formatOneLine } from '../apt/archive.ts'
-import { EXCLUDED_PATHS, KEPT_PATHS } from './packages.ts'
+import { KEPT_PATHS } from './packages.ts'
 
 export interface MmdebstrapPlan {
   architecture: 'amd64' | 'arm64'
   mode: 'root' | 'unshare'
   archive: Archive
   packages: readonly string[]
+  excludedPaths: readonly string[]
   /** File of apt settings. */
   aptSettings: string
   /** Copied into the new root before the packages beyond the essential ones are unpacked. */
@@ -22,11 +23,13 @@ export function mmdebstrapArguments(plan: MmdebstrapPlan): string[] {
     '--format=null',
     `--architectures=${plan.architecture}`,
     `--aptopt=${plan.aptSettings}`,
-    ...EXCLUDED_PATHS.map((path) => `--dpkgopt=path-exclude=${path}`),
+    ...plan.excludedPaths.map((path) => `--dpkgopt=path-exclude=${path}`),
     ...KEPT_PATHS.map((path) => `--dpkgopt=path-include=${path}`),
     // Nothing in an image needs to survive a power cut during the build.
     '--dpkgopt=force-unsafe-io',
     `--include=${plan.packages.join(',')}`,
+    // Debian 12 merges /usr by a package that brings Perl, a sixth of the image; this hook does it beforehand, where it is due.
+    '--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr',
     `--essential-hook=umask 022; cp -R ${quote(plan.overlay)}/. "$1"/`,
     `--customize-hook=${quote(plan.finish)} "$1"`,
     '--skip=check/qemu',

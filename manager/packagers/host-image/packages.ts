@@ -30,7 +30,7 @@ export function packagesOf(recipe: ResolvedRecipe): string[] {
 }
 
 /** Left out while unpacking: nothing reads them on a server, and every megabyte is downloaded and written at each install. */
-export const EXCLUDED_PATHS = [
+const EXCLUDED_PATHS = [
   '/usr/share/man/*',
   '/usr/share/info/*',
   '/usr/share/doc/*',
@@ -39,6 +39,12 @@ export const EXCLUDED_PATHS = [
   '/usr/share/bug/*',
   '/usr/share/gtk-doc/*',
 ]
+/** Names of hardware, 20 MiB of them; virtual machines have none. */
+const HARDWARE_NAMES = ['/lib/udev/hwdb.d/*', '/usr/lib/udev/hwdb.d/*']
+
+export function excludedPaths({ kernel }: Pick<ResolvedRecipe, 'kernel'>): string[] {
+  return kernel === 'cloud' ? [...EXCLUDED_PATHS, ...HARDWARE_NAMES] : EXCLUDED_PATHS
+}
 /** Licences stay, and the list of locales that others are made from. */
 export const KEPT_PATHS = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias']
 

@@ -8,7 +8,7 @@ import type { ResolvedRecipe } from '../recipe.ts'
 import type { BuildDeps } from './build.ts'
 import { type DiskIds, LAYOUT } from './layout.ts'
 import { mmdebstrapArguments, progressOf } from './mmdebstrap.ts'
-import { initramfsSettings, packagesOf } from './packages.ts'
+import { excludedPaths, initramfsSettings, packagesOf } from './packages.ts'
 
 export class ImageError extends Error {
   readonly code = 'image'
@@ -45,6 +45,7 @@ export async function unpack({
       mode: process.getuid?.() === 0 ? 'root' : 'unshare',
       archive: { ...archive, parts },
       packages: packagesOf(resolved),
+      excludedPaths: excludedPaths(resolved),
       aptSettings,
       overlay,
       finish,
