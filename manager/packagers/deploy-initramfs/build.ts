@@ -7,7 +7,7 @@ import { closeModules, filterAliases, formatModulesDep, parseModulesDep, uncompr
 
 /** busybox applets that `init` and `udhcpc-script` call. */
 const APPLETS =
-  'awk base64 blockdev cat chmod chroot cp cttyhack cut dd env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync stat tail timeout tr true udhcpc umount usleep wget'.split(
+  'awk base64 blockdev cat chmod chroot cp cttyhack cut dd env find grep head ip kill ln ls mkdir mkfifo modprobe mount od printf reboot rm sed setsid sh sha256sum sleep sort sync stat tail timeout tr true udhcpc umount uname usleep wget'.split(
     ' ',
   )
 /**
