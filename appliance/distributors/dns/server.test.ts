@@ -104,11 +104,12 @@ async function askTcp(port: number, parts: Buffer[], count: number): Promise<Dec
     }
     if (replies.length >= count) socket.end()
   })
+  const closed = once(socket, 'close') // listened for before anything is sent: the server may close at the first part
   for (const part of parts) {
     socket.write(part)
     await new Promise((done) => setTimeout(done, 1))
   }
-  await once(socket, 'close')
+  await closed
   return replies
 }
 
