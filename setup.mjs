@@ -16,7 +16,9 @@ const PACKAGES = {
   manager: ['redis-tools|valkey-tools', 'wireguard-tools', 'wireguard-go', 'iproute2'],
   images: [
     'mmdebstrap',
+    'uidmap',
     'zstd',
+    'xz-utils',
     'e2fsprogs',
     'dosfstools',
     'mtools',

@@ -51,12 +51,10 @@ export async function unpack({
       finish,
     }),
     {
-      cancelSignal: deps.signal,
       stdin: 'ignore',
       stdout: 'ignore',
       reject: false,
-      // mmdebstrap unmounts and removes what it made when asked to stop; give it time for that.
-      forceKillAfterDelay: 60_000,
+      detached: true, // a process group of its own, see below
       env: {
         LC_ALL: 'C.UTF-8',
         TMPDIR: out,
@@ -72,6 +70,12 @@ export async function unpack({
       },
     },
   )
+  // The whole group: mmdebstrap alone would wait for its apt to end. It unmounts and removes what it made, then ends.
+  const stop = () => {
+    if (child.pid !== undefined) signalGroup(child.pid)
+  }
+  deps.signal.addEventListener('abort', stop)
+  if (deps.signal.aborted) stop()
   const last: string[] = []
   for await (const line of createInterface({ input: child.stderr })) {
     last.push(line)
@@ -81,9 +85,18 @@ export async function unpack({
     if (step) await deps.progress(step.fraction, step.text)
   }
   const result = await child
+  deps.signal.removeEventListener('abort', stop)
   deps.signal.throwIfAborted()
   if (result.exitCode !== 0)
     throw new ImageError(`mmdebstrap ended with ${result.exitCode ?? result.signal ?? result.shortMessage}:\n${last.join('\n')}`)
+}
+
+function signalGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGTERM')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // it has just ended
+  }
 }
 
 /** What mmdebstrap and the finishing script read; copied, because a user namespace may not see the program's own files. */
