@@ -40,8 +40,8 @@ export interface Context {
   readonly segments: readonly Segment[]
   readonly counts: ReadonlyMap<string, number>
   count(name: string): void
-  /** Runs `task` in the store's transaction of this turn and `then` once it is on disk. */
-  write<T>(segment: Segment, task: () => T, then?: (result: T) => void): void
+  /** Runs `task` in the store's transaction of this turn and `then` once it is on disk. `many`: a task of more than one answer. */
+  write<T>(segment: Segment, task: () => T, then?: (result: T) => void, many?: boolean): void
   transmit(key: string, bytes: Uint8Array, port: number, address: string): void
 }
 
@@ -51,7 +51,7 @@ export function createContext(deps: DhcpDeps, sockets: Sockets, lookUp: () => re
   const counts = new Map<string, number>()
   const count = (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1)
 
-  /** Memory is ahead of the disk: read the book again, once for all the writes that failed together. */
+  /** Memory may be ahead of the disk: read the book again, once for all the writes that failed together. */
   const distrust = (segment: Segment) => {
     if (segment.stale) return
     segment.stale = true
@@ -68,8 +68,8 @@ export function createContext(deps: DhcpDeps, sockets: Sockets, lookUp: () => re
     },
     counts,
     count,
-    write(segment, task, then) {
-      let changed = false
+    write(segment, task, then, many = false) {
+      let changed = many
       const turn = () => {
         const result = task()
         changed = true
@@ -78,7 +78,7 @@ export function createContext(deps: DhcpDeps, sockets: Sockets, lookUp: () => re
       store.write(turn).then(then, (error) => {
         count('dropped.store')
         log.error('dhcp.store-failed', { lan: segment.lan.name, error })
-        if (changed) distrust(segment) // a task that throws has changed nothing; a commit that failed has
+        if (changed) distrust(segment) // one answer that throws has changed nothing; a commit that failed has
       })
     },
     transmit(key, bytes, port, address) {

@@ -18,6 +18,7 @@ export interface Door {
 export function createIntake(context: Context, foreign: ForeignWatch): (bytes: Uint8Array, from: RemoteInfo, door: Door) => void {
   const { deps, count, write } = context
   const { log, boot, ports } = deps
+  const batches = new Map<Segment, Arrival[]>()
 
   /** Returns the counter's name when the message goes no further. */
   function admit(packet: DhcpPacket, from: RemoteInfo, door: Door): string | undefined {
@@ -76,15 +77,41 @@ export function createIntake(context: Context, foreign: ForeignWatch): (bytes: U
   }
 
   function answerServe(segment: Segment, arrival: Arrival): void {
-    const after = ({ outgoing, reply, why, full }: Served) => {
-      count(reply === 'none' ? `silent.${why}` : reply)
-      log.debug('dhcp.answer', { lan: segment.lan.name, mac: arrival.mac, asked: arrival.type, reply, why })
-      if (outgoing) send(segment, outgoing)
-      if (full) write(segment, () => tellFull(segment, arrival.mac, deps))
-    }
     // An offer promises nothing that must outlive us; everything else is on disk before it is said.
-    if (arrival.type === 'discover' && arrival.client === undefined) after(serve(segment, arrival, deps))
-    else write(segment, () => serve(segment, arrival, deps), after)
+    if (arrival.type === 'discover' && arrival.client === undefined) conclude(segment, arrival, serve(segment, arrival, deps))
+    // Boot clients make other rooms write too: each in a task of its own, so that a fault there takes nothing else back.
+    else if (arrival.client)
+      write(
+        segment,
+        () => serve(segment, arrival, deps),
+        (served) => conclude(segment, arrival, served),
+      )
+    else {
+      const batch = batches.get(segment)
+      if (batch) batch.push(arrival)
+      else {
+        batches.set(segment, [arrival])
+        setImmediate(() => answerBatch(segment))
+      }
+    }
+  }
+
+  /** Ordinary clients that came in one turn share one task: at full load its overhead is a fifth of the work. */
+  function answerBatch(segment: Segment): void {
+    const batch = batches.get(segment) ?? []
+    batches.delete(segment)
+    const answerAll = () => batch.map((arrival): [Arrival, Served] => [arrival, serve(segment, arrival, deps)])
+    const concludeAll = (all: [Arrival, Served][]) => {
+      for (const [arrival, served] of all) conclude(segment, arrival, served)
+    }
+    write(segment, answerAll, concludeAll, true)
+  }
+
+  function conclude(segment: Segment, arrival: Arrival, { outgoing, reply, why, full }: Served): void {
+    count(reply === 'none' ? `silent.${why}` : reply)
+    log.debug('dhcp.answer', { lan: segment.lan.name, mac: arrival.mac, asked: arrival.type, reply, why })
+    if (outgoing) send(segment, outgoing)
+    if (full) write(segment, () => tellFull(segment, arrival.mac, deps))
   }
 
   function answerProxy(segment: Segment, arrival: Arrival): void {
