@@ -34,11 +34,12 @@ const udhcpc = async (machine: Machine) => {
   const { stdout, stderr } = await machine.run('busybox', 'udhcpc', '-f', '-q', '-n', '-i', 'lan0', '-s', '/bin/true', '-t', '3', '-T', '1')
   return /lease of (\S+) obtained from (\S+),/.exec(stdout + stderr)?.slice(1)
 }
-const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const ASK = fileURLToPath(new URL('dhcp-ask.ts', import.meta.url))
+const LOAD = fileURLToPath(new URL('dhcp-load.ts', import.meta.url))
 const node = (file: string, ...args: string[]): [string, ...string[]] => [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
-  script(file),
+  file,
   ...args,
 ]
 
@@ -53,7 +54,7 @@ interface Reply {
 }
 async function ask(machine: Machine, vendorClass: string, arch: string): Promise<Reply[]> {
   await machine.run('ip', 'route', 'add', '255.255.255.255', 'dev', 'lan0')
-  const { stdout } = await machine.run(...node('dhcp-ask.ts', machine.mac, vendorClass, arch))
+  const { stdout } = await machine.run(...node(ASK, machine.mac, vendorClass, arch))
   return stdout
     .split('\n')
     .filter(Boolean)
@@ -155,7 +156,7 @@ test('kill -9 between leases: none that was told is lost, none is given twice', 
   await appliance.run('ip', 'addr', 'del', '10.77.0.1/24', 'dev', 'lan0')
   const path = join(lab.dir, 'store.sqlite')
   let ours = await startOurs(appliance, path, settings)
-  const load = relay.spawn(...node('dhcp-load.ts', '10.77.0.3', '10.77.0.1', String(CLIENTS), '600'))
+  const load = relay.spawn(...node(LOAD, '10.77.0.3', '10.77.0.1', String(CLIENTS), '600'))
   const told = () =>
     load
       .said()
