@@ -127,7 +127,7 @@ async function load({ client, server }: Pair, rate: number): Promise<number> {
 
 async function listening(ns: string): Promise<void> {
   await until('a server listens on port 67', async () => {
-    const { stdout } = await execa('ip', ['netns', 'exec', ns, 'cat', '/proc/net/udp'])
+    const { stdout } = await execa('nsenter', [`--net=/run/netns/${ns}`, 'cat', '/proc/net/udp'])
     return /:0043 /.test(stdout)
   })
 }

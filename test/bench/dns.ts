@@ -62,15 +62,19 @@ async function measure(peer: Peer, pair: Pair, queries: string): Promise<Measure
     await until(`${peer.name} answers`, async () => {
       if (gone) throw new Error(gone)
       const last = `host${NAMES - 1}.${ZONE}`
-      const dig = await execa('ip', ['netns', 'exec', pair.client.ns, 'dig', '+short', '+tries=1', '+time=1', `@${pair.server.ip}`, last], {
-        reject: false,
-      })
+      const dig = await execa(
+        'nsenter',
+        [`--net=/run/netns/${pair.client.ns}`, 'dig', '+short', '+tries=1', '+time=1', `@${pair.server.ip}`, last],
+        {
+          reject: false,
+        },
+      )
       return dig.stdout.trim() === hosts().at(-1)?.ip
     })
     const flags = ['-s', pair.server.ip, '-d', queries, '-c', '4', '-T', '1', '-q', '200', '-l']
-    await execa('ip', ['netns', 'exec', pair.client.ns, 'dnsperf', ...flags, '1']) // warm: caches filled, ours compiled
+    await execa('nsenter', [`--net=/run/netns/${pair.client.ns}`, 'dnsperf', ...flags, '1']) // warm: caches filled, ours compiled
     const before = await cpuTicks(server.pid)
-    const { stdout } = await execa('ip', ['netns', 'exec', pair.client.ns, 'dnsperf', ...flags, String(SECONDS)])
+    const { stdout } = await execa('nsenter', [`--net=/run/netns/${pair.client.ns}`, 'dnsperf', ...flags, String(SECONDS)])
     const ticks = (await cpuTicks(server.pid)) - before
     const [, answers] = /Queries completed:\s+(\d+)/.exec(stdout) ?? []
     const [, rate] = /Queries per second:\s+([\d.]+)/.exec(stdout) ?? []

@@ -78,12 +78,12 @@ export async function withPair<T>(fn: (pair: Pair) => Promise<T>): Promise<T> {
   try {
     for (const { ns } of [pair.server, pair.client]) {
       await ip('netns', 'add', ns)
-      await ip('-n', ns, 'link', 'set', 'lo', 'up')
+      await ipIn(ns, 'link', 'set', 'lo', 'up')
     }
-    await ip('-n', pair.server.ns, 'link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'veth0', 'netns', pair.client.ns)
+    await ipIn(pair.server.ns, 'link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'veth0', 'netns', pair.client.ns)
     for (const end of [pair.server, pair.client]) {
-      await ip('-n', end.ns, 'addr', 'add', `${end.ip}/${PREFIX}`, 'brd', '+', 'dev', end.dev)
-      await ip('-n', end.ns, 'link', 'set', end.dev, 'up')
+      await ipIn(end.ns, 'addr', 'add', `${end.ip}/${PREFIX}`, 'brd', '+', 'dev', end.dev)
+      await ipIn(end.ns, 'link', 'set', end.dev, 'up')
     }
     return await fn(pair)
   } finally {
@@ -114,9 +114,21 @@ export async function noNamespaces(): Promise<string | undefined> {
   return undefined
 }
 
-/** Starts `argv` inside a namespace. The child is the program itself (`ip netns exec` replaces itself), so `kill` reaches it. */
+/** `argv` inside a namespace. Not `ip netns exec` nor `ip -n`: they mount /sys anew, which fails in a chroot. */
+export function inNamespace(ns: string, argv: readonly [string, ...string[]]): [string, ...string[]] {
+  return ['nsenter', `--net=/run/netns/${ns}`, ...argv]
+}
+
+/** `ip` inside a namespace. Throws when it fails. */
+export function ipIn(ns: string, ...args: string[]) {
+  const [file, ...rest] = inNamespace(ns, ['ip', ...args])
+  return execa(file, rest)
+}
+
+/** Starts `argv` inside a namespace. The child is the program itself (`nsenter` replaces itself), so `kill` reaches it. */
 export function spawnIn(ns: string, argv: readonly [string, ...string[]], options: { env?: Record<string, string>; cwd?: string } = {}) {
-  return execa('ip', ['netns', 'exec', ns, ...argv], { reject: false, all: true, buffer: true, ...options })
+  const [file, ...rest] = inNamespace(ns, argv)
+  return execa(file, rest, { reject: false, all: true, buffer: true, ...options })
 }
 
 /** Ends a child (SIGTERM, SIGKILL after 3 s) and waits until it is gone. */

@@ -104,7 +104,7 @@ async function measure(pair: Pair, { name, argv, fetch }: Contender): Promise<Me
   }
 }
 
-const inside = (ns: string, argv: readonly string[]) => execa('ip', ['netns', 'exec', ns, ...argv], { timeout: 60_000 })
+const inside = (ns: string, argv: readonly string[]) => execa('nsenter', [`--net=/run/netns/${ns}`, ...argv], { timeout: 60_000 })
 
 const ours = ({ server, dir }: Pair, file: string): [string, ...string[]] => [
   process.execPath,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa, execaSync } from 'execa'
-import { end, noNamespaces, spawnIn, until } from '../bench/harness.ts'
+import { end, ipIn, noNamespaces, spawnIn, until } from '../bench/harness.ts'
 
 /** A LAN of network namespaces on one bridge (10.77.0.0/24), for clients and servers that are not ours. */
 export interface DhcpLab {
@@ -45,12 +45,12 @@ export async function createDhcpLab(): Promise<DhcpLab> {
     const ns = `${id}${name}`
     await execa('ip', ['netns', 'add', ns])
     namespaces.push(ns)
-    await execa('ip', ['-n', ns, 'link', 'set', 'lo', 'up'])
+    await ipIn(ns, 'link', 'set', 'lo', 'up')
     return ns
   }
   const hub = await addNamespace('hub')
-  await execa('ip', ['-n', hub, 'link', 'add', 'br0', 'type', 'bridge'])
-  await execa('ip', ['-n', hub, 'link', 'set', 'br0', 'up'])
+  await ipIn(hub, 'link', 'add', 'br0', 'type', 'bridge')
+  await ipIn(hub, 'link', 'set', 'br0', 'up')
 
   const spawn = (ns: string, argv: [string, ...string[]]): Child => {
     const started = spawnIn(ns, argv)
@@ -72,11 +72,11 @@ export async function createDhcpLab(): Promise<DhcpLab> {
     dir,
     async machine(name, address) {
       const ns = await addNamespace(name)
-      await execa('ip', ['-n', hub, 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'lan0', 'netns', ns])
-      await execa('ip', ['-n', hub, 'link', 'set', name, 'master', 'br0', 'up'])
-      if (address) await execa('ip', ['-n', ns, 'addr', 'add', address, 'brd', '+', 'dev', 'lan0'])
-      await execa('ip', ['-n', ns, 'link', 'set', 'lan0', 'up'])
-      const links: { address: string }[] = JSON.parse((await execa('ip', ['-n', ns, '-j', 'link', 'show', 'lan0'])).stdout)
+      await ipIn(hub, 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'lan0', 'netns', ns)
+      await ipIn(hub, 'link', 'set', name, 'master', 'br0', 'up')
+      if (address) await ipIn(ns, 'addr', 'add', address, 'brd', '+', 'dev', 'lan0')
+      await ipIn(ns, 'link', 'set', 'lan0', 'up')
+      const links: { address: string }[] = JSON.parse((await ipIn(ns, '-j', 'link', 'show', 'lan0')).stdout)
       return {
         ns,
         mac: links[0]?.address ?? '',
@@ -87,7 +87,7 @@ export async function createDhcpLab(): Promise<DhcpLab> {
         spawn: (...argv) => spawn(ns, argv),
         async addresses() {
           const found: { addr_info: { family: string; local: string }[] }[] = JSON.parse(
-            (await execa('ip', ['-n', ns, '-j', 'addr', 'show', 'lan0'])).stdout,
+            (await ipIn(ns, '-j', 'addr', 'show', 'lan0')).stdout,
           )
           return found.flatMap(({ addr_info }) => addr_info.filter(({ family }) => family === 'inet').map(({ local }) => local))
         },

@@ -28,10 +28,10 @@ const inside = (ns: string, ...command: string[]) => execa('nsenter', [`--net=/r
 async function wire(ns: string, address: string): Promise<void> {
   const port = `${ns.slice(-3)}p`.replace('-', '')
   await ip('netns', 'add', ns)
-  await ip('-n', WAN, 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'wan', 'netns', ns)
-  await ip('-n', WAN, 'link', 'set', port, 'master', 'bridge0', 'up')
-  await ip('-n', ns, 'address', 'add', `${address}/24`, 'dev', 'wan')
-  for (const device of ['lo', 'wan']) await ip('-n', ns, 'link', 'set', device, 'up')
+  await inside(WAN, 'ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'wan', 'netns', ns)
+  await inside(WAN, 'ip', 'link', 'set', port, 'master', 'bridge0', 'up')
+  await inside(ns, 'ip', 'address', 'add', `${address}/24`, 'dev', 'wan')
+  for (const device of ['lo', 'wan']) await inside(ns, 'ip', 'link', 'set', device, 'up')
 }
 
 async function startPeer(ns: string, options: TunnelPeer): Promise<ChildProcess> {
@@ -73,13 +73,13 @@ const soon = { timeout: 60_000, interval: 200 }
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bridgehead-overlay-'))
   await ip('netns', 'add', WAN)
-  await ip('-n', WAN, 'link', 'add', 'bridge0', 'type', 'bridge')
-  await ip('-n', WAN, 'link', 'set', 'bridge0', 'up')
+  await inside(WAN, 'ip', 'link', 'add', 'bridge0', 'type', 'bridge')
+  await inside(WAN, 'ip', 'link', 'set', 'bridge0', 'up')
   for (const { ns, wan } of [HUB, ...SITES]) await wire(ns, wan)
   for (const { ns } of SITES) {
-    await ip('-n', ns, 'link', 'add', 'lan', 'type', 'bridge')
-    await ip('-n', ns, 'address', 'add', '192.168.1.1/24', 'dev', 'lan')
-    await ip('-n', ns, 'link', 'set', 'lan', 'up')
+    await inside(ns, 'ip', 'link', 'add', 'lan', 'type', 'bridge')
+    await inside(ns, 'ip', 'address', 'add', '192.168.1.1/24', 'dev', 'lan')
+    await inside(ns, 'ip', 'link', 'set', 'lan', 'up')
   }
   hubProcess = await startHub()
   const hubKey = (await keysIn(join(directory, 'hub', 'wireguard-key'))).publicKey

@@ -264,7 +264,7 @@ test('an order for two hosts is two runs, and each can be cancelled by its own o
   const base = { protocol: 1, site: newId(), at: 0, deadline: 1 }
   const runs = [first, second].map((run) => ({ run, host: newId() }))
   await store.write(() =>
-    takeOrder(runner, { ...base, id: newId(), order: { kind: 'run-script', runs, text: 'true', user: 'root', timeoutSeconds: 60 } }),
+    takeOrder(runner, { ...base, id: newId(), order: { kind: 'run-script', runs, text: 'true', user: 'root', timeoutSeconds: 86_400 } }),
   )
   for (const run of [first, second]) await vi.waitFor(() => expect(told(run)).toEqual(['run.started']))
   await store.write(() => takeOrder(runner, { ...base, id: newId(), order: { kind: 'cancel-run', run: second } }))
