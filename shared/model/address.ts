@@ -26,7 +26,7 @@ export function ipv4ToNumber(ip: string): number {
 }
 
 export function numberToIpv4(value: number): Ipv4 {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.') as Ipv4
+  return `${(value >>> 24) & 255}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4
 }
 
 /** First address, last address and prefix length of a network; host bits of `cidr` are ignored. */
