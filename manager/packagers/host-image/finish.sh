@@ -71,7 +71,9 @@ view=$OUT/view
 mkdir "$view"
 mount --bind "$root" "$view"
 mkdir -p "$view/dev" "$view/proc" "$view/sys" "$view/run" "$view/tmp"
-rm -rf "$view"/run/* "$view"/tmp/*
+# Hidden, not emptied: mmdebstrap's own apt settings lie in /tmp, and without them its next apt would work on this machine.
+mount -t tmpfs -o mode=1777 tmp "$view/tmp"
+mount -t tmpfs -o mode=0755 run "$view/run"
 used=$(du -sm -x "$view" | cut -f 1)
 size=$SIZE_MIB
 # Room for inode tables, the journal, and what the first boot writes before the file system grows.
@@ -84,7 +86,7 @@ truncate -s $((ROOT_OFFSET + size * 1048576)) "$OUT/disk.raw"
 mke2fs -q -F -t ext4 -b 4096 -m 1 -L root -U "$FS_UUID" -O '^orphan_file,^metadata_csum_seed' \
   -J size=64 -E "offset=$ROOT_OFFSET,resize=2147483648,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0,hash_seed=$FS_UUID" \
   -d "$view" "$OUT/disk.raw" "${size}M"
-umount "$view"
+umount "$view/run" "$view/tmp" "$view"
 rmdir "$view"
 printf 'KERNEL_VERSION=%s\nUSED_MIB=%s\nROOT_MIB=%s\n' "$version" "$used" "$size" >"$OUT/facts"
 chmod 0666 "$OUT/disk.raw"

@@ -32,7 +32,8 @@ export function mmdebstrapArguments(plan: MmdebstrapPlan): string[] {
     '--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr',
     `--essential-hook=umask 022; cp -R ${quote(plan.overlay)}/. "$1"/`,
     `--customize-hook=${quote(plan.finish)} "$1"`,
-    '--skip=check/qemu',
+    // The finishing script has cleaned already; nothing may call apt after it.
+    '--skip=check/qemu,cleanup/apt',
     plan.archive.codename,
     '/dev/null',
     ...plan.archive.parts.map(formatOneLine),
