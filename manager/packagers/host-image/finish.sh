@@ -70,6 +70,7 @@ step 'file system'
 view=$OUT/view
 mkdir "$view"
 mount --bind "$root" "$view"
+trap 'umount "$view/run" "$view/tmp" "$view" 2>/dev/null || true' EXIT
 mkdir -p "$view/dev" "$view/proc" "$view/sys" "$view/run" "$view/tmp"
 # Hidden, not emptied: mmdebstrap's own apt settings lie in /tmp, and without them its next apt would work on this machine.
 mount -t tmpfs -o mode=1777 tmp "$view/tmp"
@@ -87,6 +88,7 @@ mke2fs -q -F -t ext4 -b 4096 -m 1 -L root -U "$FS_UUID" -O '^orphan_file,^metada
   -J size=64 -E "offset=$ROOT_OFFSET,resize=2147483648,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0,hash_seed=$FS_UUID" \
   -d "$view" "$OUT/disk.raw" "${size}M"
 umount "$view/run" "$view/tmp" "$view"
+trap - EXIT
 rmdir "$view"
 printf 'KERNEL_VERSION=%s\nUSED_MIB=%s\nROOT_MIB=%s\n' "$version" "$used" "$size" >"$OUT/facts"
 chmod 0666 "$OUT/disk.raw"

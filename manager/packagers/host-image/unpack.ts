@@ -38,18 +38,23 @@ export async function unpack({
   await mkdir(out)
   await chmod(out, 0o777)
   const { overlay, finish, sources, aptSettings, parts } = await inputs({ resolved, archive, work, deps })
+  const mode = process.getuid?.() === 0 ? 'root' : 'unshare'
+  const [program = '', ...before] = mode === 'root' ? [...(await ownMounts()), 'mmdebstrap'] : ['mmdebstrap']
   const child = execa(
-    'mmdebstrap',
-    mmdebstrapArguments({
-      architecture: 'amd64',
-      mode: process.getuid?.() === 0 ? 'root' : 'unshare',
-      archive: { ...archive, parts },
-      packages: packagesOf(resolved),
-      excludedPaths: excludedPaths(resolved),
-      aptSettings,
-      overlay,
-      finish,
-    }),
+    program,
+    [
+      ...before,
+      ...mmdebstrapArguments({
+        architecture: 'amd64',
+        mode,
+        archive: { ...archive, parts },
+        packages: packagesOf(resolved),
+        excludedPaths: excludedPaths(resolved),
+        aptSettings,
+        overlay,
+        finish,
+      }),
+    ],
     {
       stdin: 'ignore',
       stdout: 'ignore',
@@ -89,6 +94,16 @@ export async function unpack({
   deps.signal.throwIfAborted()
   if (result.exitCode !== 0)
     throw new ImageError(`mmdebstrap ended with ${result.exitCode ?? result.signal ?? result.shortMessage}:\n${last.join('\n')}`)
+}
+
+/**
+ * As root, mmdebstrap mounts /proc, /sys and /dev where everybody sees them. In a mount namespace of its own they vanish with it, even
+ * when it is killed. Inside a plain chroot no such namespace can be had; then it works as it stands.
+ */
+async function ownMounts(): Promise<string[]> {
+  const command = ['unshare', '--mount', '--propagation', 'slave']
+  const tried = await execa('unshare', [...command.slice(1), 'true'], { reject: false, stdin: 'ignore' })
+  return tried.exitCode === 0 ? command : []
 }
 
 function signalGroup(leader: number): void {
