@@ -15,7 +15,7 @@ export async function restart(stack: Stack, machine: Machine, host: string, how:
   const told = await diskAnswers(stack, host)
   const began = Date.now()
   if (how === 'button') await machine.reset()
-  else await runScript(stack.api, { text: 'systemd-run --on-active=1 systemctl reboot', hosts: [host] })
+  else await runScript(stack.api, { text: 'systemd-run --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot', hosts: [host] })
   const details = () => `the serial port's last lines:\n${machine.serial.last(8)}`
   await waitFor('the answer to boot from disk', async () => ((await diskAnswers(stack, host)) > told ? true : undefined), {
     ms: 240_000,
