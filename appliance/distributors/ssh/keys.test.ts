@@ -5,7 +5,7 @@ import ssh2 from 'ssh2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fingerprint, isPinned, parseHostKeys, preferredAlgorithms, refusal } from './host-keys.ts'
 import { createGroupFinder, scriptInput } from './script.ts'
-import { loadOrCreateSiteKey, SiteKeyError } from './site-key.ts'
+import { loadOrCreateSiteKey, newPrivateKey, SiteKeyError } from './site-key.ts'
 
 // a known key: `ssh-keygen -l` prints this fingerprint for it
 const LINE = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJUDuH3Bgfjz8FFBLTRjMBOtU7rqUxHVGRdgdc3rtPOc root@node1'
@@ -24,6 +24,10 @@ test("the site's key is made once, for its owner alone", async () => {
   expect((await stat(join(dir, 'ssh'))).mode & 0o777).toBe(0o700)
   expect(await readFile(join(dir, 'ssh', 'id_ed25519.pub'), 'utf8')).toBe(`${made.publicLine}\n`)
   expect(await loadOrCreateSiteKey(join(dir, 'ssh'))).toEqual(made)
+})
+
+test('every key that is made can be read', () => {
+  for (let made = 0; made < 1000; made++) expect(ssh2.utils.parseKey(newPrivateKey())).not.toBeInstanceOf(Error)
 })
 
 test('a file that holds no key is not replaced', async () => {
