@@ -29,6 +29,8 @@ import { importDefaultLoaders } from './packagers/loaders/default-loaders.ts'
 import { packagerRoutes } from './packagers/routes.ts'
 
 const VERSION = '0.1.0'
+/** A supervisor waits longer than this before it kills. */
+const STOP_MS = 20_000
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 async function main(): Promise<void> {
@@ -44,6 +46,10 @@ async function main(): Promise<void> {
     if (stopping) return
     stopping = true
     log.info('manager.stopping', { signal })
+    setTimeout(() => {
+      log.error('manager.stop_forced', { afterMs: STOP_MS })
+      process.exit(1) // a part that hangs must not hold up a restart; what was acknowledged is on disk
+    }, STOP_MS).unref()
     await stopAll()
     await manager.close()
     process.exit(0)

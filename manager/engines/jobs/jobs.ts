@@ -62,6 +62,7 @@ const KEEP = { age: 7 * 86_400, count: 1_000 }
 const SHOWN_LINES = 50
 /** A handler that does not heed its signal is left behind after this; its job runs again at the next start. */
 const STOP_MS = 10_000
+const CLOSE_MS = 2_000
 const JobId = z.string().regex(/^(?!\d+$)[\w-]{1,128}$/, 'expected a job id of at most 128 letters, digits, - and _, with a letter in it')
 
 export function createJobs({
@@ -86,6 +87,17 @@ export function createJobs({
   const queue = (): Queue => {
     if (!parts) throw new Error('jobs were used before they were started')
     return parts.queue
+  }
+
+  async function inTime(part: string, closing: Promise<unknown>, ms: number): Promise<void> {
+    const ended = closing.then(
+      () => true,
+      (error: unknown) => {
+        log.debug('jobs.connection_error', { part, error })
+        return true
+      },
+    )
+    if (!(await Promise.race([ended, clock.sleep(ms).then(() => false)]))) log.warn('jobs.stop_forced', { part, afterMs: ms })
   }
 
   async function status(id: string): Promise<JobStatus | undefined> {
@@ -133,10 +145,10 @@ export function createJobs({
       stopping.now = true
       const closed = worker.close() // first, or it would take back at once what is put back
       worker.cancelAllJobs('the manager stops')
-      const inTime = await Promise.race([closed.then(() => true), clock.sleep(STOP_MS).then(() => false)])
-      if (!inTime) log.warn('jobs.stop_forced', { afterMs: STOP_MS })
-      await events.close()
-      await parts.queue.close()
+      await inTime('worker', closed, STOP_MS)
+      // A blocking read that Redis's end has interrupted may never settle (taskforcesh/bullmq#4484): closing must not wait for it.
+      await inTime('events', events.close(), CLOSE_MS)
+      await inTime('queue', parts.queue.close(), CLOSE_MS)
       parts = undefined
       for (const connection of connections) connection.disconnect()
     },
