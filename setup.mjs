@@ -31,6 +31,29 @@ const PACKAGES = {
     'ipxe',
     'ca-certificates',
   ],
+  media: ['xorriso', 'isolinux', 'syslinux-common', 'mtools', 'dosfstools', 'zstd', 'ipxe', 'apt', 'dpkg'],
+  builders: [
+    'bubblewrap',
+    'gcc',
+    'make',
+    'perl',
+    'binutils',
+    'libc6-dev',
+    'liblzma-dev',
+    'gcc-aarch64-linux-gnu',
+    'autoconf',
+    'automake',
+    'autopoint',
+    'gettext',
+    'bison',
+    'flex',
+    'pkg-config',
+    'python3',
+    'nasm',
+    'uuid-dev',
+    'dpkg-dev',
+  ],
+  firmware: ['qemu-system-arm', 'qemu-efi-aarch64'],
   lab: ['iputils-ping', 'qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
   clients: [
     'bind9-dnsutils',
@@ -49,14 +72,14 @@ const PACKAGES = {
 
 /** What each command needs and runs. `node` means the pinned Node 24. */
 const COMMANDS = {
-  setup: { needs: ['manager', 'images', 'lab', 'clients'], run: [] },
-  start: { needs: ['manager', 'images'], run: ['manager/main.ts'] },
+  setup: { needs: ['manager', 'images', 'media', 'builders', 'lab', 'clients'], run: [] },
+  start: { needs: ['manager', 'images', 'media'], run: ['manager/main.ts'] },
   demo: { needs: ['manager', 'images', 'lab'], run: ['test/lab/demo.ts'] },
   dev: { needs: ['manager'], run: ['test/lab/dev.ts'] },
   check: { needs: [], run: ['test/run.ts', 'check'] },
-  test: { needs: ['manager', 'images', 'lab', 'clients'], run: ['test/run.ts', 'test'] },
-  'test:deep': { needs: ['manager', 'images', 'lab', 'clients'], run: ['test/run.ts', 'deep'] },
-  bench: { needs: ['manager', 'clients', 'peers', 'lab'], run: ['test/bench/main.ts'] },
+  test: { needs: ['manager', 'images', 'media', 'lab', 'clients'], run: ['test/run.ts', 'test'] },
+  'test:deep': { needs: ['manager', 'images', 'media', 'builders', 'firmware', 'lab', 'clients'], run: ['test/run.ts', 'deep'] },
+  bench: { needs: ['manager', 'images', 'media', 'builders', 'clients', 'peers', 'lab'], run: ['test/bench/main.ts'] },
 }
 
 const say = (line) => process.stderr.write(`setup: ${line}\n`)

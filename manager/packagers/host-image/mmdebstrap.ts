@@ -1,4 +1,4 @@
-import { type Archive, formatOneLine } from '../apt/archive.ts'
+import { type Archive, formatOneLine } from '../../engines/apt/archive.ts'
 import { KEPT_PATHS } from './packages.ts'
 
 export interface MmdebstrapPlan {
