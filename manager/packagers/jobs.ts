@@ -1,8 +1,8 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
+import type { Apt } from '../engines/apt/apt.ts'
 import type { Bucket } from '../engines/bucket/bucket.ts'
 import type { JobKind, Jobs } from '../engines/jobs/jobs.ts'
-import type { Apt } from '../engines/apt/apt.ts'
 import { buildHostImage } from './host-image/build.ts'
 import { HostImageRecipe } from './recipe.ts'
 
