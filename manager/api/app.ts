@@ -59,6 +59,8 @@ export function createApi({ principal, authHandler, parts, outside, version, log
   app.use(`${API}/*`, async (c, next) => {
     const who = await principal(c.req.raw.headers)
     if (who) c.set('principal', who)
+    if (!who && c.req.path === `${API}/reference` && c.req.header('accept')?.includes('text/html'))
+      return c.redirect(`/signin?next=${encodeURIComponent(c.req.path)}`, 302) // a person with a browser
     if (!who && !OPEN.has(`${c.req.method} ${c.req.path}`)) await requires('any')(c, next)
     else await next()
   })

@@ -163,6 +163,20 @@ test('a person signs in on the page and uses the API by cookie, from this origin
   expect((await app.request('/', { headers: { cookie: `${cookie}x` } })).headers.get('location')).toBe('/signin')
 })
 
+test('a browser that asks for the reference signs in first and comes back to it, and to no other host', async () => {
+  const asked = await app.request('/api/v1/reference', { headers: { accept: 'text/html,*/*' } })
+  expect([asked.status, asked.headers.get('location')]).toEqual([302, '/signin?next=%2Fapi%2Fv1%2Freference'])
+  for (const { next, to } of [
+    { next: '/api/v1/reference', to: '/api/v1/reference' },
+    { next: '//evil.example', to: '/' },
+    { next: '/\\evil.example', to: '/' },
+    { next: 'https://evil.example', to: '/' },
+  ]) {
+    const answer = await form(`/signin?next=${encodeURIComponent(next)}`, { email: owner.email, password: owner.password })
+    expect([next, answer.headers.get('location')]).toEqual([next, to])
+  }
+})
+
 test('nobody makes an account, an organisation or a key through the library’s own doors', async () => {
   const stranger = { email: 'eve@example.com', password: 'correct horse battery', name: 'Eve' }
   expect((await post('/api/auth/sign-up/email', stranger)).status).toBeGreaterThanOrEqual(400)

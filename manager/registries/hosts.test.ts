@@ -67,6 +67,7 @@ test('an install needs an approved host and a profile', async () => {
   expect((await wish({ kind: 'install' })).detail).toContain('has no profile')
   expect((await wish({ kind: 'install', profile: 'nope' })).code).toBe('reference-unknown')
   expect((await wish({ kind: 'explode' })).errors[0].field).toBe('kind')
+  expect((await wish({ kind: 'wipe' })).errors[0].message).toContain('expected "install" or "local-disk"')
   expect(await wish({ kind: 'local-disk' })).toMatchObject({ kind: 'local-disk', state: 'pending', attempts: 0 })
   expect((await h.ask('DELETE', `/hosts/${id}/intent`)).status).toBe(204)
   expect((await h.ask('GET', `/hosts/${id}`)).body.intent).toBeUndefined()

@@ -148,6 +148,8 @@ export async function setIntent(
   const host = await getHost(tx, around, organisation, id)
   if (!host.approved) throw invalidField(['kind'], `"${host.name}" is not approved; approve it first`)
   if (host.retired) throw invalidField(['kind'], `"${host.name}" is retired`)
+  if (intent.kind !== 'install' && intent.kind !== 'local-disk')
+    throw invalidField(['kind'], `expected "install" or "local-disk": sites have no image yet to boot a machine into "${intent.kind}"`)
   const profile = await profileId(tx, around, organisation, intent.profile)
   if (intent.kind === 'install' && !(profile ?? host.profile))
     throw invalidField(['profile'], `"${host.name}" has no profile; name the one to install`)

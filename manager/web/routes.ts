@@ -19,24 +19,28 @@ export function webRoutes({ signIn, who }: WebDeps) {
       const name = await who(c.req.raw.headers)
       return name === undefined ? c.redirect('/signin', 302) : c.html(homePage(name), 200, PAGE_HEADERS)
     })
-    .get('/signin', (c) => c.html(signInPage(), 200, PAGE_HEADERS))
+    .get('/signin', (c) => c.html(signInPage(localPath(c.req.query('next'))), 200, PAGE_HEADERS))
     .post('/signin', async (c) => {
       const { email, password } = await c.req.parseBody()
       const session = typeof email === 'string' && typeof password === 'string' ? await signIn(email, password) : undefined
-      if (!session) return c.html(signInPage('Wrong e-mail or password.'), 401, PAGE_HEADERS)
-      const answer = c.redirect('/', 303)
+      const next = localPath(c.req.query('next'))
+      if (!session) return c.html(signInPage(next, 'Wrong e-mail or password.'), 401, PAGE_HEADERS)
+      const answer = c.redirect(next, 303)
       for (const cookie of session.getSetCookie()) answer.headers.append('set-cookie', cookie)
       return answer
     })
 }
 
-function signInPage(why?: string) {
+/** Where to go after signing in: a path of this manager, never another host (`//elsewhere`, `/\\elsewhere`). */
+const localPath = (next: string | undefined) => (next !== undefined && /^\/(?![/\\])[\w./~-]*$/.test(next) ? next : '/')
+
+function signInPage(next: string, why?: string) {
   return page(
     'Sign in',
     html`<h1>Sign in</h1>
 ${why === undefined ? '' : html`<p class="bad" role="alert">${why}</p>`}
 ${form(
-  '/signin',
+  next === '/' ? '/signin' : `/signin?next=${encodeURIComponent(next)}`,
   [
     { name: 'email', label: 'E-mail', type: 'email', autocomplete: 'username' },
     { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' },
