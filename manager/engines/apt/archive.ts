@@ -71,8 +71,9 @@ export function formatOneLine({ uri, suite, components, signedBy }: ArchivePart)
   return `deb ${signedBy === undefined ? '' : `[signed-by=${signedBy}] `}${uri} ${suite} ${components.join(' ')}`
 }
 
-function withoutCredentials(uri: string): string {
-  return uri.replace(/^([a-z+]+:\/\/)[^/@]*@/, '$1')
+/** Of all URIs in a text. */
+export function withoutCredentials(uri: string): string {
+  return uri.replace(/([a-z+]+:\/\/)[^/@\s]*@/g, '$1')
 }
 
 /** apt's settings that say how to reach the archive (proxies, certificates, clocks); not what apt does with packages. */
