@@ -67,7 +67,8 @@ export async function withPrivateApt<T>(options: PrivateAptOptions, use: (archiv
     async download(pkg, toDirectory) {
       await mkdir(toDirectory, { recursive: true })
       const what = `package ${pkg}`
-      const list = downloadList(await run(['apt-get', '-qq', 'download', '--print-uris', pkg], { what, cwd: toDirectory }))
+      // Asked in a directory without packages, for apt lists only what is not there yet.
+      const list = downloadList(await run(['apt-get', '-qq', 'download', '--print-uris', pkg], { what }))
       const [one] = list
       const version = await binaryVersion(run, pkg)
       if (!one || version === undefined) throw new ArchiveError(`${what} is not in ${places(archive)}`)
@@ -80,7 +81,7 @@ export async function withPrivateApt<T>(options: PrivateAptOptions, use: (archiv
       const wish = version === undefined ? pkg : `${pkg}=${version}`
       const what = `source package ${wish}`
       const command = ['apt-get', '-qq', 'source', '--download-only', '--only-source']
-      const list = downloadList(await run([...command, '--print-uris', wish], { what, cwd: toDirectory }))
+      const list = downloadList(await run([...command, '--print-uris', wish], { what }))
       const uris = list.map((entry) => withoutCredentials(entry.uri))
       const dsc = list.find((entry) => entry.name.endsWith('.dsc'))
       if (!dsc) throw new ArchiveError(`${what} is not in ${places(archive)}`)
