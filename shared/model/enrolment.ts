@@ -4,15 +4,18 @@ import { PROTOCOL } from './state.ts'
 export const PublicKeyJwk = z.object({ kid: z.string().max(128), kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string().max(64) })
 const WireguardKey = z.string().regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw480]=$/, 'expected a WireGuard public key (44 characters of base64)')
 
+/** SHA-256 as people copy it: hexadecimal, any case, colons allowed. */
+export const Fingerprint = z
+  .string()
+  .transform((text) => text.replaceAll(':', '').toLowerCase())
+  .pipe(z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 fingerprint of 64 hexadecimal digits'))
+
 /** `bridgehead.json` on the appliance's FAT partition. */
 export const ApplianceConfig = z.object({
-  manager: z.url({ protocol: /^https?$/, error: "expected the manager's URL, such as https://manager.example:8443" }),
-  /** SHA-256 of the manager's certificate (hexadecimal, colons allowed), where no public authority signed it. */
-  fingerprint: z
-    .string()
-    .transform((text) => text.replaceAll(':', '').toLowerCase())
-    .pipe(z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 fingerprint of 64 hexadecimal digits'))
-    .optional(),
+  /** Absent at a site without any uplink, which lives on offline bundles. */
+  manager: z.url({ protocol: /^https?$/, error: "expected the manager's URL, such as https://manager.example:8443" }).optional(),
+  /** Of the manager's certificate, where no public authority signed it. */
+  fingerprint: Fingerprint.optional(),
   token: z.string().min(16).optional(),
 })
 export type ApplianceConfig = z.infer<typeof ApplianceConfig>

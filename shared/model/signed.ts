@@ -1,7 +1,7 @@
-import { CompactSign, type CryptoKey, compactVerify, importJWK, type JWK } from 'jose'
+import { base64url, CompactSign, type CryptoKey, calculateJwkThumbprint, compactVerify, importJWK, type JWK } from 'jose'
 
 /** What a signed document is; goes into the protected header, so that one kind never passes for another. */
-export type DocumentKind = 'state' | 'command' | 'manifest' | 'enrolment'
+export type DocumentKind = 'state' | 'command' | 'manifest' | 'enrolment' | 'bundle'
 
 export class SignatureError extends Error {
   readonly code = 'signature'
@@ -45,6 +45,12 @@ export async function verifyDocument(kind: DocumentKind, token: string, keys: re
   if (verified.protectedHeader.typ !== `bridgehead-${kind}`)
     throw new SignatureError(`expected a signed ${kind}, got "${verified.protectedHeader.typ}"`)
   return JSON.parse(decoder.decode(verified.payload))
+}
+
+/** What people compare before they trust a key: SHA-256 of its members as RFC 7638 §3 writes them, 64 hexadecimal digits. */
+export async function fingerprintOf({ kty, crv, x }: PublicKey): Promise<string> {
+  const digest = base64url.decode(await calculateJwkThumbprint({ kty, crv, x }, 'sha256'))
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 async function imported(key: PublicKey): Promise<CryptoKey> {
