@@ -17,18 +17,28 @@ export function registerPackagerJobs(
   { bucket, apt, clock, log, workDirectory }: { bucket: Bucket; apt: Apt; clock: Clock; log: Log; workDirectory: string },
 ): PackagerJobs {
   return {
-    hostImage: jobs.defineJob('host-image', HostImageRecipe as JobKind<HostImageRecipe>['schema'], async (recipe, context) => {
-      const started = clock.now()
-      const manifest = await buildHostImage(recipe, {
-        bucket,
-        apt,
-        clock,
-        progress: (fraction, text) => context.progress(fraction, text),
-        log: (line) => context.log(line),
-        signal: context.signal,
-        workDirectory,
-      })
-      log.info('image.ready', { hash: manifest.hash, suite: manifest.recipe.suite, bytes: manifest.image.bytes, ms: clock.now() - started })
-    }),
+    hostImage: jobs.defineJob(
+      'host-image',
+      HostImageRecipe as JobKind<HostImageRecipe>['schema'],
+      async (recipe, context) => {
+        const started = clock.now()
+        const manifest = await buildHostImage(recipe, {
+          bucket,
+          apt,
+          clock,
+          progress: (fraction, text) => context.progress(fraction, text),
+          log: (line) => context.log(line),
+          signal: context.signal,
+          workDirectory,
+        })
+        log.info('image.ready', {
+          hash: manifest.hash,
+          suite: manifest.recipe.suite,
+          bytes: manifest.image.bytes,
+          ms: clock.now() - started,
+        })
+      },
+      { queue: 'package' },
+    ),
   }
 }

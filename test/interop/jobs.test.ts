@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRedis, type RedisServer } from '@bridgehead/manager/engines/bus/redis.ts'
-import { createJobs, type JobStatus, type Jobs } from '@bridgehead/manager/engines/jobs/jobs.ts'
+import { createJobs, type JobContext, type JobStatus, type Jobs } from '@bridgehead/manager/engines/jobs/jobs.ts'
+import type { QueueName } from '@bridgehead/manager/engines/jobs/queues.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -150,6 +151,72 @@ test('a job of a manager that was killed runs again after the next start', async
   process.stdout.write(`jobs: an orphaned job ran again after ${Date.now() - since} ms\n`)
   await jobs.stop()
   await next.stop()
+})
+
+/** Two processes on one Redis: one asks, the other, with one queue alone, does the work. */
+function askerAndWorker(handler: (context: JobContext) => Promise<void>) {
+  const processOf = (options: { queues?: QueueName[]; work?: QueueName[] }) => {
+    const jobs = createJobs({ redis, log: silentLog, clock: systemClock, ...options })
+    started.push(jobs)
+    return { jobs, kind: jobs.defineJob('make', z.object({}), (_, context) => handler(context), { queue: 'build' }) }
+  }
+  return { asker: processOf({ work: [] }), worker: processOf({ queues: ['build'] }) }
+}
+
+test('a job waits for a process that works on its queue; its progress and lines are followed from elsewhere', async () => {
+  const { asker, worker } = askerAndWorker(async ({ progress, log }) => {
+    await progress(0.5, 'halfway')
+    await log('cc -c one.c')
+    await systemClock.sleep(300)
+    await log('cc -c two.c')
+    await systemClock.sleep(300)
+  })
+  await asker.jobs.start()
+  await asker.jobs.enqueue(asker.kind, {}, { id: 'elsewhere' })
+  const seen: { at: number; lines: number }[] = []
+  const following = (async () => {
+    for await (const { lines } of asker.jobs.follow('elsewhere')) seen.push({ at: Date.now(), lines: lines.length })
+  })()
+  await systemClock.sleep(300)
+  expect(await asker.jobs.status('elsewhere')).toMatchObject({ state: 'waiting', queue: 'build' })
+  await worker.jobs.start()
+  await following
+  expect(await asker.jobs.status('elsewhere')).toMatchObject({ state: 'completed', text: 'halfway', lines: ['cc -c one.c', 'cc -c two.c'] })
+  const first = seen.find((one) => one.lines === 1)?.at ?? Number.NaN
+  expect((seen.find((one) => one.lines === 2)?.at ?? Number.NaN) - first).toBeLessThan(1_000) // told, not found by looking again
+  expect(await asker.jobs.list({ states: ['completed'] })).toContainEqual(expect.objectContaining({ id: 'elsewhere', queue: 'build' }))
+})
+
+test('a job that runs in another process is cancelled within a second, and may be asked for again', async () => {
+  let abortedAt = 0
+  let runs = 0
+  const { asker, worker } = askerAndWorker(async ({ signal }) => {
+    if (++runs > 1) return
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    abortedAt = Date.now()
+    signal.throwIfAborted()
+  })
+  await Promise.all([asker.jobs.start(), worker.jobs.start()])
+  await asker.jobs.enqueue(asker.kind, {}, { id: 'far' })
+  await expect.poll(() => runs).toBe(1)
+  const following = last(asker.jobs.follow('far'))
+  const since = Date.now()
+  expect(await asker.jobs.cancel('far')).toBe(true)
+  expect((await following).at(-1)).toMatchObject({ state: 'cancelled' })
+  expect(abortedAt - since).toBeLessThan(1_000)
+  expect(await asker.jobs.cancel('far')).toBe(false)
+  await asker.jobs.enqueue(asker.kind, {}, { id: 'far' })
+  expect((await last(asker.jobs.follow('far'))).at(-1)).toMatchObject({ state: 'completed' })
+})
+
+test('a kind that a process has not, or whose queue it does not see, is told so', async () => {
+  const { asker, worker } = askerAndWorker(async () => {})
+  const odd = asker.jobs.defineJob('newer', z.object({}), async () => {}, { queue: 'build' })
+  const unseen = worker.jobs.defineJob('other', z.object({}), async () => {}, { queue: 'package' })
+  await Promise.all([asker.jobs.start(), worker.jobs.start()])
+  await asker.jobs.enqueue(odd, {}, { id: 'odd' })
+  expect((await last(asker.jobs.follow('odd'))).at(-1)).toMatchObject({ state: 'failed', error: expect.stringContaining('"newer"') })
+  await expect(worker.jobs.enqueue(unseen, {}, { id: 'unseen' })).rejects.toThrow('"package"')
 })
 
 test('bad input is refused by name', async () => {

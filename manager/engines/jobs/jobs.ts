@@ -1,37 +1,24 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
-import { type Job, Queue, QueueEvents, Worker } from 'bullmq'
+import { type Job, Queue, QueueEvents, type QueueEventsListener } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import type { RedisServer } from '../bus/redis.ts'
-import { CANCELLED, type JobContext, runJob } from './run-job.ts'
+import { bullName, cancelKey, KEY_PREFIX, QUEUES, type QueueName } from './queues.ts'
+import type { JobContext } from './run-job.ts'
+import { type JobState, type JobStatus, STATES, statusOf, typesOf } from './status.ts'
+import { LINES, type QueueWorker, startWorker } from './workers.ts'
 
 export type { JobContext } from './run-job.ts'
-
-export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'cancelled'
-export interface JobStatus {
-  id: string
-  name: string
-  state: JobState
-  /** 0..1. */
-  fraction: number
-  /** What it does now, for people. */
-  text: string
-  /** The last lines of its log; empty in `list`. */
-  lines: string[]
-  /** Why it failed. */
-  error?: string | undefined
-  /** Epoch ms. */
-  createdAt: number
-  startedAt?: number | undefined
-  finishedAt?: number | undefined
-}
+export type { JobState, JobStatus } from './status.ts'
 
 /** What `defineJob` returns; carries the data's type to `enqueue`. */
 export interface JobKind<T> {
   readonly name: string
   readonly schema: z.ZodType<T>
+  /** `default` unless told. */
+  readonly queue?: QueueName | undefined
 }
 
 /**
@@ -39,15 +26,23 @@ export interface JobKind<T> {
  * begins by looking whether that is there already. So a lost or repeated job costs time only.
  */
 export interface Jobs extends Service {
-  /** Call before `start`. The handler may run again after a crash. */
-  defineJob<T>(name: string, schema: z.ZodType<T>, handler: (data: T, context: JobContext) => Promise<void>): JobKind<T>
+  /** Call before `start`, in every process that asks for the job or works on its queue. The handler may run again after a crash. */
+  defineJob<T>(
+    name: string,
+    schema: z.ZodType<T>,
+    handler: (data: T, context: JobContext) => Promise<void>,
+    options?: { queue?: QueueName },
+  ): JobKind<T>
   /**
-   * `id`: hash of the request (letters, digits, - and _), so that the same request twice is one job. A job that has ended (however) is
-   * queued anew. Throws ZodError on wrong data. Returns the id.
+   * `id`: hash of the request (letters, digits, - and _), so that the same request twice is one job, in whatever queue. A job that has
+   * ended (however) is queued anew. Throws ZodError on wrong data. Returns the id.
    */
   enqueue<T>(kind: JobKind<T>, data: T, options: { id: string }): Promise<string>
   status(id: string): Promise<JobStatus | undefined>
-  /** False when there is no such job, or it has ended. A running handler learns it by its signal and may still end otherwise. */
+  /**
+   * False when there is no such job, or it has ended. A running handler, in whatever process, learns it by its signal within a second and
+   * may still end otherwise.
+   */
   cancel(id: string): Promise<boolean>
   /** Newest first. */
   list(options?: { states?: readonly JobState[]; limit?: number }): Promise<JobStatus[]>
@@ -57,127 +52,168 @@ export interface Jobs extends Service {
   follow(id: string, signal?: AbortSignal): AsyncIterable<JobStatus>
 }
 
-const QUEUE = 'jobs'
+interface NewLines extends QueueEventsListener {
+  [LINES]: (change: { jobId: string }, id: string) => void
+}
+interface Parts {
+  queues: ReadonlyMap<QueueName, Queue>
+  events: readonly QueueEvents[]
+  workers: readonly QueueWorker[]
+  shared: Redis
+  connections: readonly Redis[]
+}
+
 const KEEP = { age: 7 * 86_400, count: 1_000 }
 const SHOWN_LINES = 50
+const CANCEL_SECONDS = 86_400
 /** A handler that does not heed its signal is left behind after this; its job runs again at the next start. */
 const STOP_MS = 10_000
 const CLOSE_MS = 2_000
 const JobId = z.string().regex(/^(?!\d+$)[\w-]{1,128}$/, 'expected a job id of at most 128 letters, digits, - and _, with a letter in it')
 
+/**
+ * `queues`: those that this process may see (all; a worker's Redis user sees only its own). `work`: those whose jobs it runs (all that it
+ * sees), `concurrency` at a time each.
+ */
 export function createJobs({
   redis,
   log,
   clock,
   concurrency = 2,
+  queues: seen = QUEUES,
+  work = seen,
 }: {
-  redis: RedisServer
+  redis: Pick<RedisServer, 'connect'>
   log: Log
   clock: Clock
   concurrency?: number
+  queues?: readonly QueueName[]
+  work?: readonly QueueName[]
 }): Jobs {
-  const kinds = new Map<string, (data: unknown, context: JobContext) => Promise<void>>()
+  const handlers = new Map<string, (data: unknown, context: JobContext) => Promise<void>>()
   const listeners = new Set<(id: string) => void>()
   const stopping = { now: false }
-  let parts: { queue: Queue; worker: Worker; events: QueueEvents; connections: Redis[] } | undefined
+  let parts: Parts | undefined
 
-  const tell = (id: string) => {
-    for (const listener of listeners) listener(id)
-  }
-  const queue = (): Queue => {
+  const failed = (error: unknown) => log.debug('jobs.connection_error', { error })
+  const running = (): Parts => {
     if (!parts) throw new Error('jobs were used before they were started')
-    return parts.queue
+    return parts
+  }
+  function queueNamed(name: QueueName): Queue {
+    const queue = running().queues.get(name)
+    if (!queue) throw new Error(`this process does not see the queue "${name}"`)
+    return queue
   }
 
   async function inTime(part: string, closing: Promise<unknown>, ms: number): Promise<void> {
-    const ended = closing.then(
-      () => true,
-      (error: unknown) => {
-        log.debug('jobs.connection_error', { part, error })
-        return true
-      },
-    )
+    const ended = closing.catch(failed).then(() => true)
     if (!(await Promise.race([ended, clock.sleep(ms).then(() => false)]))) log.warn('jobs.stop_forced', { part, afterMs: ms })
   }
 
+  async function find(id: string): Promise<{ name: QueueName; queue: Queue; job: Job } | undefined> {
+    const found = await Promise.all(
+      [...running().queues].map(async ([name, queue]) => ({ name, queue, job: (await queue.getJob(id)) as Job | undefined })),
+    )
+    for (const { name, queue, job } of found) if (job) return { name, queue, job }
+    return undefined
+  }
+
   async function status(id: string): Promise<JobStatus | undefined> {
-    const state = await queue().getJobState(id) // before the rest: what a final state tells is then surely read
-    const job: Job | undefined = await queue().getJob(id)
+    const where = await find(id)
+    if (!where) return undefined
+    const state = await where.queue.getJobState(id) // before the rest: what a final state tells is then surely read
+    const job: Job | undefined = await where.queue.getJob(id)
     if (!job) return undefined
-    const { logs } = await queue().getJobLogs(id, -SHOWN_LINES, -1)
-    return statusOf(job, state, logs)
+    const { logs } = await where.queue.getJobLogs(id, -SHOWN_LINES, -1)
+    return statusOf(job, where.name, state, logs)
   }
 
   return {
     name: 'jobs',
     async start() {
       stopping.now = false
-      const connections = [1, 2, 3].map(() =>
-        redis.connect({ maxRetriesPerRequest: null, blockingTimeout: 15_000, blockingTimeoutGrace: 2_000 }),
+      const connections: Redis[] = []
+      const connect = () => {
+        const one = redis.connect({ maxRetriesPerRequest: null, blockingTimeout: 15_000, blockingTimeoutGrace: 2_000 })
+        connections.push(one)
+        return one
+      }
+      const shared = connect()
+      const queues = new Map(seen.map((name) => [name, new Queue(bullName(name), { connection: shared, prefix: KEY_PREFIX })]))
+      const events = seen.map((name) => new QueueEvents(bullName(name), { connection: connect(), prefix: KEY_PREFIX }))
+      const workers = work.map((queue) =>
+        startWorker(queue, { connection: connect(), shared, handlers, stopping, concurrency, failed, clock, log }),
       )
-      const [first, second, third] = connections as [Redis, Redis, Redis]
-      const worker = new Worker(QUEUE, (job, token, signal) => runJob(job, token, signal, { kinds, stopping, tell, clock }), {
-        connection: second,
-        concurrency,
-        // A job of a killed manager runs again after at most the sum of these.
-        lockDuration: 10_000,
-        stalledInterval: 5_000,
-        maxStalledCount: 5,
-      })
-      const events = new QueueEvents(QUEUE, { connection: third })
-      parts = { queue: new Queue(QUEUE, { connection: first }), worker, events, connections }
-      const failed = (error: Error) => log.debug('jobs.connection_error', { error })
-      parts.queue.on('error', failed)
-      worker.on('error', failed)
-      events.on('error', failed)
-      for (const event of ['waiting', 'active', 'progress', 'completed', 'failed', 'removed'] as const)
-        events.on(event, ({ jobId }: { jobId: string }) => tell(jobId))
-      worker.on('active', (job) => log.info('job.started', { job: job.id, kind: job.name }))
-      worker.on('completed', (job) =>
-        log.info('job.completed', { job: job.id, kind: job.name, ms: (job.finishedOn ?? 0) - (job.processedOn ?? 0) }),
-      )
-      worker.on('failed', (job, error) => log.warn('job.failed', { job: job?.id, kind: job?.name, error }))
-      await Promise.all([parts.queue.waitUntilReady(), worker.waitUntilReady(), events.waitUntilReady()])
+      parts = { queues, events, workers, shared, connections }
+      const tell = ({ jobId }: { jobId: string }) => {
+        for (const listener of listeners) listener(jobId)
+      }
+      for (const queue of queues.values()) queue.on('error', failed)
+      for (const one of events) {
+        one.on('error', failed)
+        for (const event of ['waiting', 'active', 'progress', 'completed', 'failed', 'removed'] as const) one.on(event, tell)
+        one.on<NewLines>(LINES, tell)
+      }
+      await Promise.all([
+        ...[...queues.values(), ...events].map((part) => part.waitUntilReady()),
+        ...workers.map((worker) => worker.ready()),
+      ])
     },
     async stop() {
       if (!parts) return
-      const { worker, events, connections } = parts
+      const { queues, events, workers, connections } = parts
       stopping.now = true
-      const closed = worker.close() // first, or it would take back at once what is put back
-      worker.cancelAllJobs('the manager stops')
-      await inTime('worker', closed, STOP_MS)
+      await Promise.all(workers.map((worker) => inTime(`worker ${worker.queue}`, worker.close(), STOP_MS)))
       // A blocking read that Redis's end has interrupted may never settle (taskforcesh/bullmq#4484): closing must not wait for it.
-      await inTime('events', events.close(), CLOSE_MS)
-      await inTime('queue', parts.queue.close(), CLOSE_MS)
+      await Promise.all(events.map((one) => inTime(`events ${one.name}`, one.close(), CLOSE_MS)))
+      await Promise.all([...queues].map(([name, queue]) => inTime(`queue ${name}`, queue.close(), CLOSE_MS)))
       parts = undefined
       for (const connection of connections) connection.disconnect()
     },
-    defineJob(name, schema, handler) {
-      if (kinds.has(name)) throw new Error(`two jobs are named "${name}"`)
-      kinds.set(name, (data, context) => handler(schema.parse(data), context))
-      return { name, schema }
+    defineJob(name, schema, handler, { queue = 'default' } = {}) {
+      if (handlers.has(name)) throw new Error(`two jobs are named "${name}"`)
+      handlers.set(name, (data, context) => handler(schema.parse(data), context))
+      return { name, schema, queue }
     },
     async enqueue(kind, data, { id }) {
       JobId.parse(id)
       kind.schema.parse(data)
-      const before: Job | undefined = await queue().getJob(id)
-      if (before?.finishedOn !== undefined) await before.remove()
-      await queue().add(kind.name, data, { jobId: id, removeOnComplete: KEEP, removeOnFail: KEEP, keepLogs: 1_000 })
+      const queue = queueNamed(kind.queue ?? 'default')
+      const before = await find(id)
+      if (before?.job.finishedOn !== undefined) {
+        await before.job.remove()
+        await running().shared.del(cancelKey(before.name, id))
+      } else if (before && before.queue !== queue) return id // asked for by a version that had it in another queue
+      await queue.add(kind.name, data, { jobId: id, removeOnComplete: KEEP, removeOnFail: KEEP, keepLogs: 1_000 })
       return id
     },
     status,
     async cancel(id) {
-      const job: Job | undefined = await queue().getJob(id)
-      if (!job || job.finishedOn !== undefined) return false
-      if (parts?.worker.cancelJob(id, CANCELLED)) return true
-      if (await job.isActive()) return false // runs in another manager process
-      await job.remove()
-      return true
+      const where = await find(id)
+      if (!where || where.job.finishedOn !== undefined) return false
+      const { workers, shared } = running()
+      if (workers.some((worker) => worker.cancel(id))) return true
+      const mark = cancelKey(where.name, id)
+      await shared.set(mark, '1', 'EX', CANCEL_SECONDS) // first of all: another process may take the job at this moment
+      if (await where.job.isActive()) return true
+      try {
+        await where.job.remove()
+        await shared.del(mark)
+        return true
+      } catch (error) {
+        if (await where.job.isActive()) return true // taken meanwhile; that process sees the mark
+        if ((await where.queue.getJob(id))?.finishedOn !== undefined) return false
+        throw error
+      }
     },
     async list({ states = STATES, limit = 100 } = {}) {
-      const types = [...new Set(states.flatMap((state) => TYPES[state]))]
       const found = await Promise.all(
-        types.map(async (type) => ((await queue().getJobs([type], 0, limit - 1)) as Job[]).map((job) => statusOf(job, type, []))),
+        [...running().queues].flatMap(([name, queue]) =>
+          typesOf(states).map(async (type) =>
+            ((await queue.getJobs([type], 0, limit - 1)) as Job[]).map((job) => statusOf(job, name, type, [])),
+          ),
+        ),
       )
       return found
         .flat()
@@ -208,34 +244,5 @@ export function createJobs({
         listeners.delete(listener)
       }
     },
-  }
-}
-
-const STATES: readonly JobState[] = ['waiting', 'active', 'completed', 'failed', 'cancelled']
-/** BullMQ's words. */
-const TYPES = {
-  waiting: ['waiting', 'delayed', 'prioritized'],
-  active: ['active'],
-  completed: ['completed'],
-  failed: ['failed'],
-  cancelled: ['failed'],
-} as const
-
-const Progress = z.object({ fraction: z.number(), text: z.string() }).catch({ fraction: 0, text: '' })
-
-function statusOf(job: Job, type: string, lines: string[]): JobStatus {
-  const cancelled = type === 'failed' && job.failedReason === CANCELLED
-  const { fraction, text } = Progress.parse(job.progress)
-  return {
-    id: job.id ?? '',
-    name: job.name,
-    state: cancelled ? 'cancelled' : type === 'active' || type === 'completed' || type === 'failed' ? type : 'waiting',
-    fraction: type === 'completed' ? 1 : fraction,
-    text,
-    lines,
-    error: type === 'failed' && !cancelled ? job.failedReason : undefined,
-    createdAt: job.timestamp,
-    startedAt: job.processedOn,
-    finishedAt: job.finishedOn,
   }
 }

@@ -1,0 +1,58 @@
+import type { Job } from 'bullmq'
+import { z } from 'zod'
+import type { QueueName } from './queues.ts'
+import { CANCELLED } from './run-job.ts'
+
+export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'cancelled'
+export interface JobStatus {
+  id: string
+  name: string
+  queue?: QueueName | undefined
+  state: JobState
+  /** 0..1. */
+  fraction: number
+  /** What it does now, for people. */
+  text: string
+  /** The last lines of its log; empty in `list`. */
+  lines: string[]
+  /** Why it failed. */
+  error?: string | undefined
+  /** Epoch ms. */
+  createdAt: number
+  startedAt?: number | undefined
+  finishedAt?: number | undefined
+}
+
+export const STATES: readonly JobState[] = ['waiting', 'active', 'completed', 'failed', 'cancelled']
+
+const TYPES = {
+  waiting: ['waiting', 'delayed', 'prioritized'],
+  active: ['active'],
+  completed: ['completed'],
+  failed: ['failed'],
+  cancelled: ['failed'],
+} as const
+
+/** BullMQ's words for these states. */
+export const typesOf = (states: readonly JobState[]) => [...new Set(states.flatMap((state) => TYPES[state]))]
+
+const Progress = z.object({ fraction: z.number(), text: z.string() }).catch({ fraction: 0, text: '' })
+
+/** `type`: BullMQ's word for the job's state. */
+export function statusOf(job: Job, queue: QueueName, type: string, lines: string[]): JobStatus {
+  const cancelled = type === 'failed' && job.failedReason === CANCELLED
+  const { fraction, text } = Progress.parse(job.progress)
+  return {
+    id: job.id ?? '',
+    name: job.name,
+    queue,
+    state: cancelled ? 'cancelled' : type === 'active' || type === 'completed' || type === 'failed' ? type : 'waiting',
+    fraction: type === 'completed' ? 1 : fraction,
+    text,
+    lines,
+    error: type === 'failed' && !cancelled ? job.failedReason : undefined,
+    createdAt: job.timestamp,
+    startedAt: job.processedOn,
+    finishedAt: job.finishedOn,
+  }
+}
