@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { ApplianceConfig } from '@bridgehead/shared/model/enrolment.ts'
+import { ApplianceConfig, Fingerprint } from '@bridgehead/shared/model/enrolment.ts'
 import { z } from 'zod'
 
 /** UDP and TCP ports on which the appliance listens. Only development without root moves them. */
@@ -19,7 +19,8 @@ export interface Config {
   readonly file: string
   /** Directory that holds the store, the keys and the artifact cache. */
   readonly data: string
-  readonly manager: string
+  /** Absent at a site without any uplink. */
+  readonly manager?: string | undefined
   readonly fingerprint?: string | undefined
   readonly token?: string | undefined
   readonly logLevel: string
@@ -34,10 +35,16 @@ export class ConfigError extends Error {
 
 export const USAGE = `bridgehead appliance
 
-  --config FILE   settings of this box, bridgehead.json (manager, fingerprint, token)
+  --config FILE   settings of this box, bridgehead.json (manager, fingerprint, token; {} at a site without any uplink)
   --data DIR      where the store, the keys and the artifacts lie
   --version       prints the version
   --help          prints this text
+
+bridgehead appliance import FILE --data DIR   takes in an offline bundle, while the appliance runs or before it starts
+
+  FILE                  the bundle; - reads it from standard input
+  --trust FINGERPRINT   trusts the manager's key with this fingerprint, which you have compared with the manager's own word
+  --media DIR           puts the boot media of the bundle there
 
 Environment: BRIDGEHEAD_LOG (debug, info, warn, error, silent), BRIDGEHEAD_OVERLAY_INTERFACE (bh-uplink),
 BRIDGEHEAD_PORTS (dhcp=67,pxe=4011,dns=53,tftp=69,http=80)
@@ -45,13 +52,20 @@ BRIDGEHEAD_PORTS (dhcp=67,pxe=4011,dns=53,tftp=69,http=80)
 
 const STANDARD_PORTS: Ports = { dhcp: 67, pxe: 4011, dns: 53, tftp: 69, http: 80 }
 
-export type Invocation = { run: 'help' } | { run: 'version' } | { run: 'daemon'; config: Config }
+export type Invocation =
+  | { run: 'help' }
+  | { run: 'version' }
+  | { run: 'daemon'; config: Config }
+  | { run: 'import'; file: string; data: string; trust?: string | undefined; media?: string | undefined }
 
 /** Reads the command line (without node and script), the environment and `bridgehead.json`. Throws ConfigError. */
 export function readConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Invocation {
-  const options = readOptions(argv)
+  const { values: options, positionals } = readOptions(argv)
   if (options.help) return { run: 'help' }
   if (options.version) return { run: 'version' }
+  if (positionals.length > 0) return readImport(positionals, options)
+  for (const name of ['trust', 'media'] as const)
+    if (options[name] !== undefined) throw new ConfigError(`--${name} belongs to "import FILE"`)
   if (options.config === undefined) throw new ConfigError('--config: expected the path of bridgehead.json')
   if (options.data === undefined) throw new ConfigError('--data: expected a directory for the store, the keys and the artifacts')
   const file = resolve(options.config)
@@ -66,17 +80,40 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
   }
 }
 
+function readImport(
+  [command, file, ...more]: readonly string[],
+  { config, data, trust, media }: ReturnType<typeof readOptions>['values'],
+): Invocation {
+  if (command !== 'import') throw new ConfigError(`unknown command "${command}"; expected import, or options only`)
+  if (file === undefined || more.length > 0)
+    throw new ConfigError('import: expected the path of one offline bundle, or - for standard input')
+  if (data === undefined) throw new ConfigError("--data: expected the appliance's data directory")
+  if (config !== undefined) throw new ConfigError('--config is not for import')
+  const fingerprint = Fingerprint.optional().safeParse(trust)
+  if (!fingerprint.success) throw new ConfigError(explain('--trust', fingerprint.error))
+  return {
+    run: 'import',
+    file: file === '-' ? file : resolve(file),
+    data: resolve(data),
+    trust: fingerprint.data,
+    media: media === undefined ? undefined : resolve(media),
+  }
+}
+
 function readOptions(argv: readonly string[]) {
   try {
     return parseArgs({
       args: [...argv],
+      allowPositionals: true,
       options: {
         config: { type: 'string' },
         data: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
+        trust: { type: 'string' },
+        media: { type: 'string' },
       },
-    }).values
+    })
   } catch (cause) {
     throw new ConfigError(cause instanceof Error ? cause.message : String(cause), { cause })
   }
@@ -92,6 +129,10 @@ function readSettings(file: string): ApplianceConfig {
   // A person writes this file: an unknown name is a slip of the pen, not a newer peer.
   const parsed = z.strictObject(ApplianceConfig.shape).safeParse(value)
   if (!parsed.success) throw new ConfigError(explain(file, parsed.error), { cause: parsed.error })
+  if (parsed.data.manager === undefined) {
+    if (parsed.data.token !== undefined) throw new ConfigError(`${file}: manager: expected the manager's URL, for which the token is`)
+    return parsed.data
+  }
   const url = new URL(parsed.data.manager)
   if (url.protocol === 'http:' && !isLoopback(url.hostname))
     throw new ConfigError(

@@ -11,6 +11,7 @@ import { loadOrCreateSiteKey } from './distributors/ssh/site-key.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createOutbox } from './store/outbox.ts'
 import { openStore } from './store/store.ts'
+import { runImport } from './uplink/bundle/command.ts'
 import { openIdentity } from './uplink/identity.ts'
 import { createAppliance } from './wiring.ts'
 
@@ -68,6 +69,7 @@ try {
   const invocation = readConfig(process.argv.slice(2), process.env)
   if (invocation.run === 'help') process.stdout.write(USAGE)
   else if (invocation.run === 'version') process.stdout.write(`${manifest.version}\n`)
+  else if (invocation.run === 'import') process.exit(await runImport(invocation))
   else {
     await run(invocation.config)
     process.exit(0)

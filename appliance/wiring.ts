@@ -23,6 +23,7 @@ import { createInstalls } from './hosts/install.ts'
 import { followNames } from './names.ts'
 import type { Outbox } from './store/outbox.ts'
 import type { Store } from './store/store.ts'
+import { createBundleInbox } from './uplink/bundle/inbox.ts'
 import { createArtifactCache } from './uplink/cache/cache.ts'
 import type { ArtifactSource } from './uplink/cache/fetch.ts'
 import { createCommandTaker } from './uplink/command-taker.ts'
@@ -30,6 +31,7 @@ import { enrol } from './uplink/enrol.ts'
 import { readHardware } from './uplink/hardware.ts'
 import type { Identity } from './uplink/identity.ts'
 import { createLink } from './uplink/link.ts'
+import type { Adoption } from './uplink/membership.ts'
 import { createOverlay } from './uplink/overlay.ts'
 import { redisBus } from './uplink/redis-bus.ts'
 import { createStateKeeper, type StateKeeper } from './uplink/state-keeper.ts'
@@ -158,13 +160,25 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
   }
 
   let states: StateKeeper | undefined
+  let opening: Promise<StateKeeper> | undefined
+  const open = async ({ site, managerKeys }: Adoption) => {
+    states = createStateKeeper({ site, managerKeys, applyInWrite: engine.applyInWrite, store, outbox, log })
+    states.onState(distribute)
+    await states.load()
+    return states
+  }
+  /** Once, whoever knows the site first: the store, a bundle or the enrolment. */
+  const openSite = (site: Adoption) => {
+    opening ??= open(site)
+    return opening
+  }
+  const bundles = createBundleInbox({ data: config.data, store, cache, openSite, clock, log })
   const uplink = createUplink({
     enrol: (signal) => enrol({ config, identity, hardware: readHardware(), version, store, clock, random, log, signal }),
-    async onMember({ site, managerKeys, artifacts, secret }) {
+    async onMember(membership) {
+      const { site, artifacts, secret } = membership
       source = { url: artifacts, user: site, password: secret }
-      states = createStateKeeper({ site, managerKeys, applyInWrite: engine.applyInWrite, store, outbox, log })
-      states.onState(distribute)
-      await states.load()
+      await openSite(membership)
     },
     services(membership) {
       if (!states) throw new Error('a member has no state keeper')
@@ -198,7 +212,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     log,
   })
 
-  return [cache, dhcp, tftp, http, dns, ssh, uplink]
+  return [cache, dhcp, tftp, http, dns, ssh, bundles, uplink]
 }
 
 function prefixed(part: string, counters: object): Record<string, number> {

@@ -11,7 +11,7 @@ import { writeFileAtomically } from './atomic-file.ts'
 import { backoffMs } from './backoff.ts'
 import type { Hardware } from './hardware.ts'
 import type { Identity } from './identity.ts'
-import { hashToken, type Membership, readMembership, writeMembership } from './membership.ts'
+import { hashToken, type Membership, readMembership, readSite, writeMembership } from './membership.ts'
 import { postJson } from './post-json.ts'
 
 export interface EnrolDeps {
@@ -29,7 +29,8 @@ export interface EnrolDeps {
 /**
  * This box's membership: from the store, without any network, when it has one; else the token is spent, as often as it takes.
  * The answer is on disk before anyone acts on it, and only then the token is erased from `bridgehead.json`. A box that died in
- * between asks again with the same keys and gets the same answer. Resolves undefined when there is no token, or on abort.
+ * between asks again with the same keys and gets the same answer. Resolves undefined when there is no token, when the token is of another
+ * site than the one that a bundle gave this box, or on abort.
  */
 export async function enrol(deps: EnrolDeps): Promise<Membership | undefined> {
   const { config, store, clock, random, log, signal } = deps
@@ -38,13 +39,20 @@ export async function enrol(deps: EnrolDeps): Promise<Membership | undefined> {
     settleToken(config, known, log)
     return known
   }
-  const { token } = config
-  if (token === undefined) {
-    log.error('enrol.no_token', { file: config.file })
+  const { token, manager } = config
+  if (token === undefined || manager === undefined) {
+    const adopted = readSite(store)
+    if (adopted) log.info('enrol.offline', { site: adopted.site, name: adopted.name })
+    else log.error('enrol.no_token', { file: config.file })
     return undefined
   }
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const answer = await ask({ ...deps, token }).catch((error: Error): Outcome => ({ kind: 'failed', why: error.message }))
+    const answer = await ask({ ...deps, token, manager }).catch((error: Error): Outcome => ({ kind: 'failed', why: error.message }))
+    const adopted = readSite(store) // now: a bundle may have come meanwhile
+    if (answer.kind === 'member' && adopted && answer.answer.site !== adopted.site) {
+      log.error('enrol.other_site', { site: adopted.site, name: adopted.name, offered: answer.answer.site })
+      return undefined
+    }
     if (answer.kind === 'member') {
       const membership: Membership = { ...answer.answer, tokenHash: hashToken(token) }
       await writeMembership(store, membership)
@@ -54,7 +62,7 @@ export async function enrol(deps: EnrolDeps): Promise<Membership | undefined> {
     }
     const retryMs = backoffMs(attempt, random)
     if (answer.kind === 'pending') log.warn('enrol.pending', { code: answer.code, retryMs })
-    else log.warn(`enrol.${answer.kind}`, { why: answer.why, manager: config.manager, retryMs })
+    else log.warn(`enrol.${answer.kind}`, { why: answer.why, manager, retryMs })
     await clock.sleep(retryMs, signal)
   }
   return undefined
@@ -69,7 +77,15 @@ type Outcome =
   /** No manager was reached, or what answered was none. */
   | { kind: 'failed'; why: string }
 
-async function ask({ config, identity, hardware, version, signal, token }: EnrolDeps & { token: string }): Promise<Outcome> {
+async function ask({
+  config,
+  identity,
+  hardware,
+  version,
+  signal,
+  token,
+  manager,
+}: EnrolDeps & { token: string; manager: string }): Promise<Outcome> {
   const { kid, kty, crv, x } = identity.signing
   const claim: Omit<EnrolRequest, 'proof'> = {
     protocol: PROTOCOL,
@@ -80,7 +96,7 @@ async function ask({ config, identity, hardware, version, signal, token }: Enrol
     version,
   }
   const proof = await signDocument('enrolment', claim, identity.signing)
-  const url = new URL('/api/v1/enrol', config.manager).href
+  const url = new URL('/api/v1/enrol', manager).href
   const answer = await postJson(url, { ...claim, proof }, { fingerprint: config.fingerprint, signal })
   return readAnswer(answer)
 }

@@ -11,8 +11,13 @@ import { type Applied, judgeState } from './judge-state.ts'
 export interface StateKeeper {
   /** Reads the stored document and verifies it again; undefined when there is none, or it no longer verifies. */
   load(): Promise<SiteState | undefined>
-  /** Judges a document from the bus. A good one is stored, told to the manager and to the listeners; a bad one changes nothing. */
-  offer(jws: string): Promise<void>
+  /**
+   * Judges a document. A good one is stored, told to the manager and to the listeners; a bad one changes nothing, and why it was refused
+   * comes back.
+   */
+  offer(jws: string): Promise<string | undefined>
+  /** Trusts these keys too, by the word of a person at this box; the next state says which ones stay. */
+  pin(keys: readonly PublicKey[]): Promise<void>
   /** Keys that this site trusts now, for commands as well. */
   trusted(): readonly PublicKey[]
   /** 0 before the first state. */
@@ -48,11 +53,9 @@ export function createStateKeeper({
 }): StateKeeper {
   const listeners: ((state: SiteState) => void)[] = []
   const kv = keyValues(store.db)
-  let keys: readonly PublicKey[] = Keys.parse(JSON.parse(kv.get(TRUSTED) ?? JSON.stringify(managerKeys)))
-  const floor = kv.get(APPLIED)
-  let applied: Applied | undefined = floor === undefined ? undefined : Floor.parse(JSON.parse(floor))
+  let { keys, applied } = storedTrust(store.db, managerKeys)
   let running = false
-  let offers: Promise<void> = Promise.resolve()
+  let offers: Promise<unknown> = Promise.resolve()
 
   const judge = async (jws: string) => {
     try {
@@ -82,25 +85,34 @@ export function createStateKeeper({
     running = true
     log.info('state.applied', { revision: state.revision })
     for (const listener of listeners) listener(state)
+    return undefined
   }
 
   const refuse = async (jws: string, revision: number | undefined, why: string) => {
     const digest = digestOf(jws)
-    if (kv.get(REFUSED) === digest) return // said once; the manager offers it until it knows better
+    if (kv.get(REFUSED) === digest) return why // said once; the manager offers it until it knows better
     await store.write(() => {
       kv.set(REFUSED, digest)
       outbox.add('state.refused', { ...(revision === undefined ? {} : { revision }), why })
     })
     log.error('state.refused', { revision, why })
+    return why
   }
 
   const consider = async (jws: string) => {
-    if (running && jws === kv.get(STATE)) return
+    if (running && jws === kv.get(STATE)) return undefined
     const verdict = await judge(jws)
-    if (verdict.kind === 'new' || (verdict.kind === 'same' && !running)) await take(jws, verdict.state)
-    else if (verdict.kind === 'refused') await refuse(jws, verdict.revision, verdict.why)
+    if (verdict.kind === 'new' || (verdict.kind === 'same' && !running)) return take(jws, verdict.state)
+    if (verdict.kind === 'refused') return refuse(jws, verdict.revision, verdict.why)
     // The same content signed by a younger key: kept, so that it still verifies after the old key went.
-    else await store.write(() => kv.set(STATE, jws))
+    await store.write(() => kv.set(STATE, jws))
+    return undefined
+  }
+  // One after another: two nudges in a row must not race for `applied`.
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const done = offers.then(task)
+    offers = done.catch(() => undefined)
+    return done
   }
 
   return {
@@ -118,12 +130,13 @@ export function createStateKeeper({
       for (const listener of listeners) listener(verdict.state)
       return verdict.state
     },
-    // One after another: two nudges in a row must not race for `applied`.
-    offer(jws) {
-      const done = offers.then(() => consider(jws))
-      offers = done.catch(() => undefined)
-      return done
-    },
+    offer: (jws) => inTurn(() => consider(jws)),
+    pin: (more) =>
+      inTurn(async () => {
+        const next = [...more, ...keys.filter((key) => !more.some((one) => one.kid === key.kid))]
+        await store.write(() => kv.set(TRUSTED, JSON.stringify(next)))
+        keys = next
+      }),
     trusted: () => keys,
     revision: () => applied?.revision ?? 0,
     onState: (listener) => void listeners.push(listener),
@@ -141,8 +154,18 @@ export function rotate(keys: readonly PublicKey[], jws: string, state: Pick<Site
   return [...state.managerKeys, ...signer]
 }
 
+/** What the store says of a site that was pinned with `managerKeys`: whose signatures count now, and what is applied. */
+export function storedTrust(db: Db, managerKeys: readonly PublicKey[]): { keys: readonly PublicKey[]; applied: Applied | undefined } {
+  const kv = keyValues(db)
+  const floor = kv.get(APPLIED)
+  return {
+    keys: Keys.parse(JSON.parse(kv.get(TRUSTED) ?? JSON.stringify(managerKeys))),
+    applied: floor === undefined ? undefined : Floor.parse(JSON.parse(floor)),
+  }
+}
+
 /** Names the signed content, whoever signed it. */
-function payloadOf(jws: string): string {
+export function payloadOf(jws: string): string {
   return digestOf(jws.split('.')[1] ?? '')
 }
 

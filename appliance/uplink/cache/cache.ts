@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { access, mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
@@ -7,7 +7,7 @@ import type { Service } from '@bridgehead/shared/service.ts'
 import type { Outbox } from '../../store/outbox.ts'
 import type { Store } from '../../store/store.ts'
 import { backoffMs } from '../backoff.ts'
-import { download, isWhole, WrongBytes } from './download.ts'
+import { download, isWhole, syncDirectory, WrongBytes } from './download.ts'
 import type { ArtifactSource } from './fetch.ts'
 import { nextDownload, planEviction } from './plan.ts'
 import { artifactRows } from './rows.ts'
@@ -44,6 +44,13 @@ export interface ArtifactCache extends Service {
   file(sha256: string): { path: string; size: number; sha256: string } | undefined
   /** Resolves with the path once the artifact is here; it is fetched before others. Rejects with NotWanted. */
   ensure(sha256: string): Promise<string>
+  /**
+   * Takes in a file that came by another way than the network: whole, checked by its sha256, synced, on the same file system. It is moved.
+   * Given again after a crash, it ends the same. Throws when the file is neither at `from` nor in the cache.
+   */
+  admit(ref: ArtifactRef, from: string): Promise<void>
+  /** Removes what is not wanted, longest unused first, until `bytes` fit. Throws when they cannot. */
+  makeRoom(bytes: number): Promise<void>
   /** What is wanted, and how far it is. */
   status(): ArtifactStatus[]
 }
@@ -226,6 +233,30 @@ export function createArtifactCache(deps: ArtifactCacheDeps): ArtifactCache {
       pump()
       return arrived
     },
+    async admit(ref, from) {
+      const { sha256 } = ref
+      const path = pathOf(sha256)
+      const job = jobs.get(sha256)
+      jobs.delete(sha256) // first, or the download would begin anew when it is ended
+      try {
+        job?.running?.abort()
+        await active.get(sha256)
+        if (!rows.has(sha256)) {
+          if (await isThere(from)) {
+            await rename(from, path)
+            await syncDirectory(path)
+          } else if (!(await isWhole(path, ref))) throw new Error(`${ref.name} (${sha256}) is neither at ${from} nor in the cache`)
+          await rows.add(ref, 0)
+          log.info('artifact.ready', { sha256, file: ref.name, bytes: ref.bytes, ms: 0 })
+        }
+        await rm(from, { force: true })
+        await rm(`${path}.part`, { force: true })
+        for (const { resolve } of job?.waiters.splice(0) ?? []) resolve(path)
+      } finally {
+        if (job && !rows.has(sha256)) jobs.set(sha256, job)
+      }
+    },
+    makeRoom,
     status: () =>
       [...wanted.values()].map((ref) => {
         const job = jobs.get(ref.sha256)
@@ -233,4 +264,11 @@ export function createArtifactCache(deps: ArtifactCacheDeps): ArtifactCache {
         return { ...ref, state: job.running ? 'downloading' : 'waiting', have: job.have, why: job.why }
       }),
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }

@@ -138,8 +138,8 @@ function isNetworkError(error: unknown): boolean {
   return !(error instanceof Error && 'syscall' in error && ['write', 'fdatasync', 'fsync', 'ftruncate'].includes(String(error.syscall)))
 }
 
-/** A rename is only safe from a power cut once its directory is on disk. */
-async function syncDirectory(path: string): Promise<void> {
+/** A rename to `path` is only safe from a power cut once its directory is on disk. */
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path.slice(0, path.lastIndexOf('/')) || '/', 'r')
   try {
     await directory.sync()
