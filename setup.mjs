@@ -54,7 +54,7 @@ const PACKAGES = {
     'dpkg-dev',
   ],
   firmware: ['qemu-system-arm', 'qemu-efi-aarch64'],
-  lab: ['iputils-ping', 'qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
+  lab: ['bubblewrap', 'iputils-ping', 'qemu-system-x86', 'ovmf', 'ipxe-qemu', 'nftables', 'dnsmasq-base', 'openssh-client', 'procps'],
   clients: [
     'bind9-dnsutils',
     'tftp-hpa',

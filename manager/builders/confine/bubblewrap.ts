@@ -37,18 +37,29 @@ const INNER_UID = '1000'
 /** Asks before it begins: whoever was orphaned before bubblewrap could tie its life to ours gets no answer, and ends. */
 const ASK_AND_RUN = 'echo ready >&3; read -r word <&3; [ "$word" = go ] || exit 125; exec 3<&-; exec "$@" 2>&1'
 
-/** File descriptors of the sandbox: 3 asks and is told to go, 4 tells the pid of the sandbox's init. */
+/**
+ * Stands between the manager and bubblewrap, whose init waits for ever when its parent is killed at a certain moment of the set-up. Without
+ * a manager the set-up goes on, gets no answer and ends; only what was told to go is killed. Descriptor 4 says `go`, and closes with the manager.
+ */
+const LIFELINE = `"$@" 4<&- & sandbox=$!
+(exec 3<&-; read -r word <&4 || exit 0; read -r word <&4; kill -9 $sandbox) >/dev/null 2>&1 & watcher=$!
+exec 3<&- 4<&-
+wait $sandbox; code=$?
+kill -9 $watcher 2>/dev/null; exit $code`
+
+/** File descriptors: 3 asks and is told to go, 4 is the lifeline. (No --info-fd: with nobody to read it, bubblewrap would fall into that same trap.) */
 export function bubblewrapArguments(plan: SandboxPlan): string[] {
   const { limits } = plan
   const bytes = (mebibytes: number) => String(mebibytes * 1_048_576)
   const env = { PATH: '/usr/bin:/bin', HOME: '/tmp', LC_ALL: 'C.UTF-8', TZ: 'UTC', ...plan.env }
   return [
+    ...['/bin/sh', '-c', LIFELINE, 'sh'],
     'bwrap',
     '--unshare-all', // ipc, pid, net, uts, cgroup: no network, not even the host's abstract sockets
     ...['--unshare-user', '--disable-userns'],
     '--die-with-parent',
     '--new-session',
-    ...['--uid', INNER_UID, '--gid', INNER_UID, '--hostname', 'build', '--info-fd', '4'],
+    ...['--uid', INNER_UID, '--gid', INNER_UID, '--hostname', 'build'],
     ...plan.system.flatMap(({ path, link }) => (link === undefined ? ['--ro-bind', path, path] : ['--symlink', link, path])),
     ...['--proc', '/proc', '--dev', '/dev', '--size', bytes(limits.outputMiB), '--tmpfs', '/tmp'],
     ...plan.readOnly.flatMap(({ from, to }) => ['--ro-bind', from, to]),

@@ -8,7 +8,7 @@ import { asBuildUser, type Binding, BUILD_UID, bubblewrapArguments, type Limits,
 import { BuildError } from './error.ts'
 import { createErrorWatch } from './first-error.ts'
 import { splitLines } from './lines.ts'
-import { readFamily, readProcess } from './processes.ts'
+import { childrenOf, readFamily, readProcess } from './processes.ts'
 
 export { type Binding, BUILD_UID, type Limits } from './bubblewrap.ts'
 export { BuildError, type BuildFailure } from './error.ts'
@@ -46,7 +46,11 @@ export async function runConfined(what: Confined): Promise<{ seconds: number }> 
   const argv = root ? asBuildUser(plan) : bubblewrapArguments(plan)
   const started = clock.now()
   const watch = createErrorWatch()
-  const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'], cwd: '/' })
+  const child = spawn(argv[0] ?? '', argv.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    cwd: '/',
+    detached: true, // a terminal's Ctrl-C is for the manager, which ends its builds itself
+  })
   const sandbox = attend(child)
 
   let stopped: BuildError | undefined
@@ -99,24 +103,21 @@ interface Sandbox {
 }
 
 function attend(child: ChildProcess): Sandbox {
-  const [, output, said, talk, info] = child.stdio as [null, Readable, Readable, Duplex, Readable]
-  const state = { began: false, init: undefined as number | undefined, said: '', killed: false }
-  let infoText = ''
+  const [, output, said, talk, lifeline] = child.stdio as [null, Readable, Readable, Duplex, Duplex]
+  const state = { began: false, killed: false, init: undefined as number | undefined, said: '' }
   const kill = () => {
     state.killed = true
     talk.destroy() // without an answer it never begins
-    // Init first: when it is gone, so is everything in its pid namespace, and only then does the outer process end.
-    if (!(state.init !== undefined && signalProcess(state.init))) child.kill('SIGKILL')
+    lifeline.destroy() // if it has begun, it ends now
   }
-  info.setEncoding('utf8').on('data', (text: string) => {
-    infoText += text
-    state.init ??= Number(/"child-pid": (\d+)/.exec(infoText)?.[1] ?? Number.NaN) || undefined
+  talk.setEncoding('utf8').once('data', async () => {
+    state.init = await findInit(child.pid)
+    if (state.killed) return
+    state.began = true
+    lifeline.write('go\n')
+    talk.write('go\n')
   })
-  talk.setEncoding('utf8').once('data', () => {
-    state.began = !state.killed
-    if (!state.killed) talk.write('go\n')
-  })
-  for (const stream of [talk, info, output, said]) stream.on('error', () => undefined) // the process has ended: `end` tells
+  for (const stream of [talk, lifeline, output, said]) stream.on('error', () => undefined) // the process has ended: `end` tells
   said.setEncoding('utf8').on('data', (text: string) => {
     state.said = (state.said + text).slice(0, 4_096)
   })
@@ -128,19 +129,16 @@ function attend(child: ChildProcess): Sandbox {
     // A command may end and leave others behind it; init is killed with its parent, and takes them along.
     if (state.init !== undefined) await gone(state.init)
     if (!error) await finished(said).catch(() => undefined) // cut off is as good as ended
-    talk.destroy()
+    for (const stream of [talk, lifeline]) stream.destroy()
     return { began: state.began, code, said: state.said, error }
   })
   return { output, end, kill }
 }
 
-function signalProcess(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
-  }
+/** launcher -> bubblewrap -> its init, which is process 1 of the sandbox: where that is gone, so is all the rest. */
+async function findInit(launcher: number | undefined): Promise<number | undefined> {
+  for (const outer of await childrenOf(launcher ?? 0)) for (const init of await childrenOf(outer)) return init
+  return undefined
 }
 
 async function gone(pid: number): Promise<void> {
@@ -166,7 +164,7 @@ async function guardLimits({ what, pid, clock, stop, ended }: Guard): Promise<vo
   while (!ended.aborted) {
     await clock.sleep(SAMPLE_MS, ended)
     if (ended.aborted) return
-    const inside = (await readFamily(pid)).slice(2) // without bubblewrap's two
+    const inside = (await readFamily(pid)).slice(4) // without what stands around it: shell, watcher, bubblewrap and its init
     const used = inside.reduce((sum, one) => sum + one.residentBytes, 0) / 1_048_576
     if (used > memoryMiB) stop('memory', `the build used more than ${memoryMiB} MiB of memory and was stopped`)
     if (inside.length >= processes) stop('processes', `the build started more than ${processes} processes and was stopped`)

@@ -51,3 +51,13 @@ export async function readFamily(root: number): Promise<ProcessInfo[]> {
     root,
   )
 }
+
+/** Costs one read where the kernel keeps the list (CONFIG_PROC_CHILDREN; Debian's does). */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined
+    throw error
+  })
+  if (text !== undefined) return text.split(' ').filter(Boolean).map(Number)
+  return (await readFamily(pid)).filter((one) => one.parent === pid).map((one) => one.pid)
+}
