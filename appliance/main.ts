@@ -59,9 +59,15 @@ function endOnBugs(log: Log): void {
     })
 }
 
+/** Until then the process lives, also where it has no socket yet: a box without token and site waits for a bundle. */
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    const alive = setInterval(() => undefined, 2 ** 30)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      process.once(signal, () => {
+        clearInterval(alive)
+        resolve()
+      })
   })
 }
 

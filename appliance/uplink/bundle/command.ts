@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { BundleError } from './check.ts'
@@ -15,8 +15,8 @@ export interface ImportCommand {
 /** `import FILE`: tells on standard output how it goes. Returns the exit status; refusals are sentences on standard error. */
 export async function runImport({ file, ...command }: ImportCommand): Promise<number> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
-  const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1_048_576 })
   try {
+    const input = file === '-' ? process.stdin : (await open(file)).createReadStream({ highWaterMark: 1_048_576 })
     const done = await importBundle({ ...command, file: input, say, clock: systemClock, newId })
     if (done.kind === 'applied') say(`the site runs on revision ${done.revision} now`)
     else say(`revision ${done.revision} is ready; the appliance does not answer and takes it in when it starts`)

@@ -8,7 +8,7 @@ import { type BundleHead, entriesOf, HEAD_ENTRY, STATE_ENTRY } from '@bridgehead
 import { type ArtifactRef, artifactsOf } from '@bridgehead/shared/model/state.ts'
 import { BundleError, checkHead, checkState } from './check.ts'
 import { type ImportFiles, importFiles } from './files.ts'
-import { lockImport } from './lock.ts'
+import { isLocked, takeLock } from './lock.ts'
 import { checkBytes, isStaged, stage, sweep } from './stage.ts'
 import { type BoxView, viewBox } from './standing.ts'
 import { readTar, type TarReader } from './tar.ts'
@@ -31,13 +31,13 @@ export interface ImportOptions {
 export type Imported =
   /** The site runs on it. */
   | { kind: 'applied'; revision: number }
-  /** No daemon has answered; it takes the bundle when it starts. */
+  /** The appliance does not run, or is too busy to answer; it takes the bundle in when it can. */
   | { kind: 'waiting'; revision: number }
 
 const HEAD_MOST = 4_194_304
 const STATE_MOST = 134_217_728
 const RESERVE = 134_217_728
-const ANSWER_MS = 5_000
+const ANSWER_MS = 60_000
 const LOOK_MS = 100
 
 /**
@@ -51,7 +51,8 @@ export async function importBundle(options: ImportOptions): Promise<Imported> {
   await mkdir(files.directory, { recursive: true, mode: 0o700 })
   const tar = readTar(file)
   try {
-    const unlock = lockImport(files.directory)
+    const unlock = takeLock(files.directory, 'import.lock')
+    if (!unlock) throw new BundleError('another import runs on this box; wait until it is done')
     try {
       const { head, state } = await lay(tar, files, options)
       const id = newId()
@@ -109,19 +110,21 @@ async function checkRoom(bytes: number, files: ImportFiles, { clock, reserveByte
     return bavail * bsize - reserveBytes
   }
   if (bytes <= (await free())) return
-  files.room.write({ bytes })
-  for (const until = clock.now() + ANSWER_MS; files.room.read() && clock.now() < until; ) await clock.sleep(LOOK_MS)
-  const asked = files.room.read() !== undefined
-  files.room.remove()
+  const runs = isRunning(files)
+  if (runs) {
+    files.room.write({ bytes })
+    for (const until = clock.now() + ANSWER_MS; files.room.read() && clock.now() < until; ) await clock.sleep(LOOK_MS)
+    files.room.remove()
+  }
   const left = await free()
   if (bytes <= left) return
   throw new BundleError(
-    `the disk has no room: the bundle brings ${mega(bytes)} that are not here yet, and ${mega(Math.max(0, left))} are free beside the ${mega(reserveBytes)} that stay so${asked ? '. While the appliance runs, it makes room by removing what its site no longer needs' : ''}`,
+    `the disk has no room: the bundle brings ${mega(bytes)} that are not here yet, and ${mega(Math.max(0, left))} are free beside the ${mega(reserveBytes)} that stay so${runs ? '' : '. While the appliance runs, it makes room by removing what its site no longer needs'}`,
   )
 }
 
 async function answerTo(id: string, revision: number, { files, clock }: { files: ImportFiles; clock: Clock }): Promise<Imported> {
-  for (const until = clock.now() + ANSWER_MS; clock.now() < until; await clock.sleep(LOOK_MS)) {
+  for (const until = clock.now() + ANSWER_MS; clock.now() < until && isRunning(files); await clock.sleep(LOOK_MS)) {
     const outcome = files.outcome.read()
     if (outcome?.id !== id) continue
     files.outcome.remove()
@@ -129,6 +132,11 @@ async function answerTo(id: string, revision: number, { files, clock }: { files:
     return { kind: 'applied', revision: outcome.revision ?? revision }
   }
   return { kind: 'waiting', revision }
+}
+
+/** The daemon holds this lock while it looks for orders. */
+function isRunning({ directory }: ImportFiles): boolean {
+  return isLocked(directory, 'appliance.lock')
 }
 
 function megabytes(refs: readonly ArtifactRef[]): string {

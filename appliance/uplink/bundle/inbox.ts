@@ -9,6 +9,7 @@ import { type Adoption, readSite, writeAdoption } from '../membership.ts'
 import type { StateKeeper } from '../state-keeper.ts'
 import { BundleError, checkHead, checkState } from './check.ts'
 import { importFiles, type Order } from './files.ts'
+import { takeLock } from './lock.ts'
 import { standingOf } from './standing.ts'
 
 export interface BundleInboxDeps {
@@ -32,6 +33,7 @@ const LOOK_MS = 500
 export function createBundleInbox({ data, store, cache, openSite, clock, log }: BundleInboxDeps): Service {
   const files = importFiles(data)
   let endLooking: (() => void) | undefined
+  let unlock: (() => void) | undefined
   let busy: Promise<void> | undefined
 
   const takeIn = async (order: Order): Promise<number> => {
@@ -86,11 +88,14 @@ export function createBundleInbox({ data, store, cache, openSite, clock, log }: 
       const site = readSite(store)
       if (site) await openSite(site)
       await lookAgain()
+      unlock = takeLock(files.directory, 'appliance.lock') // tells an import that someone will answer
       endLooking = clock.every(LOOK_MS, () => void lookAgain())
     },
     async stop() {
       endLooking?.()
       await busy
+      unlock?.()
+      unlock = undefined
     },
   }
 }

@@ -1,18 +1,24 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { BundleError } from './check.ts'
 
 /**
- * Makes sure that one import runs at a time in `directory`. The lock is SQLite's: the kernel lets go of it when its process dies, however it
- * dies. Returns the end of it. Throws BundleError while another one runs.
+ * Takes the lock `name` in `directory`, if nobody holds it. It is SQLite's: the kernel lets go of it when its process dies, however it dies.
+ * Returns the end of it; undefined when another process holds it.
  */
-export function lockImport(directory: string): () => void {
-  const db = new Database(join(directory, 'lock'), { timeout: 0 })
+export function takeLock(directory: string, name: 'import.lock' | 'appliance.lock'): (() => void) | undefined {
+  const db = new Database(join(directory, name), { timeout: 0 })
   try {
     db.exec('BEGIN EXCLUSIVE')
-  } catch (cause) {
+    return () => db.close()
+  } catch (error) {
     db.close()
-    throw new BundleError('another import runs on this box; wait until it is done', { cause })
+    if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') return undefined
+    throw error
   }
-  return () => db.close()
+}
+
+export function isLocked(directory: string, name: 'import.lock' | 'appliance.lock'): boolean {
+  const unlock = takeLock(directory, name)
+  unlock?.()
+  return unlock === undefined
 }
