@@ -1,5 +1,5 @@
 import { type Capabilities, capabilitiesOf, capabilitiesOfDebian, type Scheme } from './capabilities.ts'
-import { BASIC_COMMANDS, FEATURE_NAMES, type FeatureName, feature } from './features.ts'
+import { BASIC_COMMANDS, FEATURE_NAMES, type Feature, type FeatureName, feature } from './features.ts'
 import type { IpxeOptions } from './options.ts'
 import { type Line, linesOf } from './script-lines.ts'
 
@@ -79,7 +79,7 @@ function checkCommand(command: string, can: Capabilities, places: readonly Scrip
     if (BASIC_COMMANDS.includes(command)) return [problem(`"${command}" is not in ${can.loader}; it needs a compiled one`)]
     return [problem(`"${command}" is no iPXE command that can be built in`)]
   }
-  const only = command === 'cpuid' ? { architecture: 'x86_64' } : option && feature(option).only
+  const only: Feature['only'] = command === 'cpuid' ? { architecture: 'x86_64' } : option && feature(option).only
   const lacking = places.filter(
     (place) => (only?.firmware && only.firmware !== place.firmware) || (only?.architecture && only.architecture !== place.architecture),
   )

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '@bridgehead/shared/clock.ts'
+import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
+import type { Bucket } from '../../engines/bucket/bucket.ts'
+import { type Confined, runConfined } from '../confine/confine.ts'
+import { BuildError } from '../confine/error.ts'
+import { configHeaders } from './headers.ts'
+import { makeIn } from './make.ts'
+import { type MakePlan, planMake } from './make-plan.ts'
+import type { IpxeOptions } from './options.ts'
+import { type IpxePlatform, type IpxeTarget, PLATFORMS, platformOf } from './request.ts'
+import { readSourceTree, type SourceTree } from './source-tree.ts'
+import { withTemplate } from './template.ts'
+import { toolchain } from './tools.ts'
+import { withTree } from './trees.ts'
+
+/** A source as the builder sees it: its files in the bucket name its content. */
+export interface IpxeSource {
+  version: string
+  files: readonly ArtifactRef[]
+}
+
+export interface IpxeBuildDeps {
+  bucket: Pick<Bucket, 'put'>
+  clock: Clock
+  log(line: string): void | Promise<void>
+  /** `fraction` 0..1. */
+  progress(fraction: number, text: string): void | Promise<void>
+  signal: AbortSignal
+  /** Lasting: warm trees stay here from build to build, in `ipxe/`. */
+  workDirectory: string
+  /** Unpacks the source into an empty directory: its root, which has `src/Makefile`, becomes that directory. */
+  unpack(directory: string): Promise<void>
+  /** All warm trees together; 6 GiB unless told. */
+  treeBytes?: number
+  run?: (what: Confined) => Promise<{ seconds: number }>
+}
+
+export interface IpxeBuild {
+  /** In the order of the request's targets. */
+  outputs: { target: IpxeTarget; artifact: ArtifactRef }[]
+  /** Debian package -> version. */
+  toolchain: Record<string, string>
+  /** By platform: how the tree began (`warm`, `cold` ...) and how long its make took. */
+  makes: { platform: IpxePlatform; began: string; seconds: number }[]
+}
+
+const TREE_BYTES = 6 * 1024 ** 3
+const MOST_COPIES = 4
+
+/**
+ * Compiles a request's targets, one platform after another, and puts them into the bucket. Throws BuildError: `option` for what this source
+ * cannot do, `source` for what is no source, `tools` for missing packages, `exit` with the compiler's first error.
+ */
+export async function buildIpxe(
+  request: { targets: readonly IpxeTarget[]; options: IpxeOptions; script?: string | undefined },
+  source: IpxeSource,
+  deps: IpxeBuildDeps,
+): Promise<IpxeBuild> {
+  const directory = join(deps.workDirectory, 'ipxe')
+  const platforms = [...new Set(request.targets.map(platformOf))]
+  const tools = await Promise.all(platforms.map((platform) => toolchain(platform, process.arch)))
+  return withTemplate(
+    { directory, name: digest(source.files.map((file) => file.sha256)), signal: deps.signal, clock: deps.clock, unpack: deps.unpack },
+    async (template) => {
+      const tree = await readSourceTree(template)
+      const plans = platforms.map((platform, index) => plan(platform, { request, source, tree, tools: tools[index] ?? {} }))
+      const built: IpxeBuild = { outputs: [], toolchain: Object.assign({}, ...tools), makes: [] }
+      for (const [index, one] of plans.entries()) {
+        const part = (fraction: number) => (index + fraction) / plans.length
+        const { outputs, began, seconds } = await buildPlatform(one, {
+          ...deps,
+          directory,
+          progress: (fraction, text) => deps.progress(part(fraction), plans.length > 1 ? `${PLATFORMS[one.platform].name}: ${text}` : text),
+        })
+        built.outputs.push(...outputs)
+        built.makes.push({ platform: one.platform, began, seconds })
+      }
+      return built
+    },
+  )
+}
+
+interface PlatformPlan {
+  platform: IpxePlatform
+  targets: IpxeTarget[]
+  make: MakePlan
+  headers: Record<string, string>
+  script: string | undefined
+  source: SourceTree
+  base: string
+  key: string
+}
+
+function plan(
+  platform: IpxePlatform,
+  {
+    request,
+    source,
+    tree,
+    tools,
+  }: {
+    request: { targets: readonly IpxeTarget[]; options: IpxeOptions; script?: string | undefined }
+    source: IpxeSource
+    tree: SourceTree
+    tools: Record<string, string>
+  },
+): PlatformPlan {
+  const { files: headers, problems } = configHeaders(request.options, PLATFORMS[platform], tree.knows)
+  if (problems.length > 0)
+    throw new BuildError('option', `iPXE ${source.version} for ${PLATFORMS[platform].name} cannot be built so: ${problems.join('; ')}`)
+  const targets = request.targets.filter((target) => platformOf(target) === platform)
+  const make = planMake({
+    platform,
+    targets,
+    options: request.options,
+    script: request.script,
+    version: source.version,
+    machine: process.arch,
+    jobs: availableParallelism(),
+  })
+  const base = digest([source.files.map((file) => file.sha256), source.version, platform, tools])
+  const key = digest([base, headers, Object.keys(make.input).filter((name) => name.endsWith('.pem'))])
+  return { platform, targets, make, headers, script: request.script, source: tree, base, key }
+}
+
+async function buildPlatform(one: PlatformPlan, deps: IpxeBuildDeps & { directory: string }) {
+  const { directory, clock, signal, bucket, treeBytes = TREE_BYTES, run = runConfined } = deps
+  const wish = { key: one.key, base: one.base, template: one.source.directory }
+  const limits = { directory, clock, signal, copies: Math.min(availableParallelism(), MOST_COPIES), limitBytes: treeBytes }
+  await deps.progress(0, 'waiting for a tree')
+  return withTree(wish, limits, async (tree) => {
+    const made = await makeIn(tree, { ...one, sources: one.source.sources }, { run, log: deps.log, progress: deps.progress, signal })
+    const outputs = []
+    for (const { target, bytes } of made.files) {
+      const name = target.replace('/', '.')
+      outputs.push({ target, artifact: { ...(await bucket.put(bytes, { name })), name } })
+    }
+    await deps.progress(1, 'done')
+    return { objects: made.objects, outputs, began: tree.began, seconds: made.seconds }
+  })
+}
+
+const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24)

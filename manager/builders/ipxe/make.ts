@@ -1,0 +1,130 @@
+import { constants } from 'node:fs'
+import { mkdir, open, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Confined } from '../confine/confine.ts'
+import { BuildError } from '../confine/error.ts'
+import { INPUT, type MakePlan, SCRIPT_FILE, TREE } from './make-plan.ts'
+import { createMakeProgress } from './progress.ts'
+import type { IpxePlatform, IpxeTarget } from './request.ts'
+import { MAKE_LOCK, type Tree } from './trees.ts'
+
+export interface MakeJob {
+  platform: IpxePlatform
+  targets: readonly IpxeTarget[]
+  make: MakePlan
+  /** Text by file name below `config/local/`. */
+  headers: Record<string, string>
+  script: string | undefined
+  /** Files that may be compiled, at most. */
+  sources: number
+}
+
+export interface MakeDeps {
+  run(what: Confined): Promise<{ seconds: number }>
+  log(line: string): void | Promise<void>
+  progress(fraction: number, text: string): void | Promise<void>
+  signal: AbortSignal
+}
+
+const LIMITS = { seconds: 3_600, memoryMiB: 4_096, processes: 512, outputMiB: 2_048 }
+const LARGEST_OUTPUT = 64 * 1_048_576
+
+/** One make in one tree. The script's presence in what was linked is checked: no build ever hands out another's script. */
+export async function makeIn(
+  tree: Tree,
+  job: MakeJob,
+  deps: MakeDeps,
+): Promise<{ files: { target: IpxeTarget; bytes: Buffer }[]; objects: number; seconds: number }> {
+  await configure(tree, job.headers)
+  await lay(tree, job.make.input)
+  await forget(tree, job.platform)
+  const progress = createMakeProgress({ known: tree.objects, sources: job.sources, warm: tree.began === 'warm' || tree.began === 'copy' })
+  const { seconds } = await deps.run({
+    argv: ['flock', `${TREE}/${MAKE_LOCK}`, ...job.make.argv],
+    cwd: `${TREE}/src`,
+    readOnly: [{ from: tree.input, to: INPUT }],
+    writable: [{ from: tree.directory, to: TREE }],
+    env: job.make.env,
+    limits: LIMITS,
+    signal: deps.signal,
+    async onLine(line) {
+      const step = progress.see(line)
+      if (step) await deps.progress(step.fraction, step.text)
+      await deps.log(line)
+    },
+  })
+  await checkScript(tree, job)
+  const files = []
+  for (const target of job.targets) files.push({ target, bytes: await readOwn(tree, `src/${target}`) })
+  return { files, objects: progress.objects, seconds }
+}
+
+/** Headers are written only where they differ: their times decide what is compiled anew. */
+async function configure(tree: Tree, headers: Record<string, string>): Promise<void> {
+  const local = await ownDirectory(tree, 'src/config/local')
+  for (const [name, text] of Object.entries(headers)) await writeIfOther(join(local, name), text)
+}
+
+async function lay(tree: Tree, input: Record<string, string>): Promise<void> {
+  await mkdir(tree.input, { recursive: true })
+  for (const name of await readdir(tree.input)) if (input[name] === undefined) await rm(join(tree.input, name))
+  for (const [name, text] of Object.entries(input)) {
+    if (name === SCRIPT_FILE) await writeFile(join(tree.input, name), text)
+    else await writeIfOther(join(tree.input, name), text)
+  }
+}
+
+/** Everything that knows the script goes, so that no clock and no shortcut of make's can bring back the one before. */
+async function forget(tree: Tree, platform: IpxePlatform): Promise<void> {
+  const bin = await ownDirectory(tree, `src/${platform}`)
+  const made = (await readdir(bin)).filter(
+    (name) =>
+      name === 'embedded.o' ||
+      name === 'blib.a' ||
+      (/^(undionly|ipxe|snponly|version)\./.test(name) && !/^(undionly|ipxe|snponly)\.o$/.test(name)),
+  )
+  await Promise.all(made.map((name) => rm(join(bin, name), { recursive: true, force: true })))
+}
+
+async function checkScript(tree: Tree, { platform, script }: MakeJob): Promise<void> {
+  if (script === undefined) return
+  const embedded = await readOwn(tree, `src/${platform}/embedded.o`)
+  if (!embedded.includes(Buffer.from(script))) throw new BuildError('exit', 'make embedded another script than it was given')
+}
+
+/** A directory of the tree; made where it is missing. Whatever the source's make may have put there: no link leads out of the tree. */
+async function ownDirectory(tree: Tree, path: string): Promise<string> {
+  const parts = path.split('/')
+  for (let length = 1; length <= parts.length; length++) {
+    const part = parts.slice(0, length).join('/')
+    await mkdir(join(tree.directory, part), { recursive: true })
+    await mustBeOwn(tree, part)
+  }
+  return join(tree.directory, path)
+}
+
+async function mustBeOwn(tree: Tree, path: string): Promise<void> {
+  const [root, real] = await Promise.all([realpath(tree.directory), realpath(join(tree.directory, path))])
+  if (real !== join(root, path)) throw new BuildError('source', `${path} leads out of the source tree`)
+}
+
+async function readOwn(tree: Tree, path: string): Promise<Buffer> {
+  await mustBeOwn(tree, path)
+  const file = await open(join(tree.directory, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const is = await file.stat()
+    if (!is.isFile() || is.size === 0 || is.size > LARGEST_OUTPUT) throw new BuildError('exit', `make left no usable ${path}`)
+    return await file.readFile()
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeIfOther(path: string, text: string): Promise<void> {
+  const now = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? undefined : Promise.reject(error),
+  )
+  if (now === text) return
+  await rm(path, { recursive: true, force: true }) // never through a link that make left there
+  await writeFile(path, text)
+}
