@@ -5,7 +5,11 @@ import type { Stack, StackSite } from './stack.ts'
 let count = 0
 
 /** A new machine with an empty disk at a site, not yet powered on. */
-export function plugIn(stack: Stack, site: StackSite, options: { firmware: Firmware; accelerator: Accelerator }): Promise<Machine> {
+export function plugIn(
+  stack: Pick<Stack, 'lab'>,
+  site: Pick<StackSite, 'lab'>,
+  options: { firmware: Firmware; accelerator: Accelerator },
+): Promise<Machine> {
   const number = ++count
   const tail = `${site.lab.index.toString(16).padStart(2, '0')}:00:${number.toString(16).padStart(2, '0')}`
   return createMachine({

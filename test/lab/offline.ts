@@ -1,4 +1,5 @@
 import { createSigningKey } from '@bridgehead/appliance/uplink/identity.ts'
+import type { Bucket, BucketBody } from '@bridgehead/manager/engines/bucket/bucket.ts'
 import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
 import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
 import { makeBundle } from '@bridgehead/manager/packagers/media/bundle/make.ts'
@@ -19,7 +20,8 @@ export interface OfflineBundle {
 /** The manager's part in a site without uplink: it compiles, signs and packs, and is never reached by anyone. */
 export interface OfflineManager {
   readonly site: string
-  put(bytes: Uint8Array, name: string): Promise<ArtifactRef>
+  readonly bucket: Bucket
+  put(body: BucketBody, name: string): Promise<ArtifactRef>
   /** Everything this site needs at `revision`: each machine that comes is approved and gets `target`. */
   bundle(options: {
     revision: number
@@ -40,7 +42,8 @@ export function createOfflineManager(directory: string): OfflineManager {
   const id = newId()
   return {
     site: id,
-    put: async (bytes, name) => ({ ...(await bucket.put(bytes, { name })), name }),
+    bucket,
+    put: async (body, name) => ({ ...(await bucket.put(body, { name })), name }),
     async bundle({ revision, lan, target, loaders, media = [], site = id, key = own }) {
       const { d: _, ...managerKey } = key
       const profile = { id: 'debian', name: 'debian', version: 1, targets: { x86_64: target }, vars: {} }

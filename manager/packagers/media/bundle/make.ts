@@ -21,8 +21,12 @@ export async function makeBundle(
     tar.destroy(error) // ends the put, which then keeps nothing
     throw error
   })
-  const [stored] = await Promise.all([bucket.put(tar, { name: order.name, bytes: order.bytes }), filling])
+  const [stored] = await Promise.all([bucket.put(bytesOf(tar), { name: order.name, bytes: order.bytes }), filling])
   return { ...stored, name: order.name }
+}
+
+async function* bytesOf(tar: Pack): AsyncGenerator<Uint8Array> {
+  for await (const chunk of tar) if (chunk instanceof Uint8Array) yield chunk
 }
 
 async function fill(
