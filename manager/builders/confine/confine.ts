@@ -18,6 +18,7 @@ export interface Confined {
   argv: [string, ...string[]]
   /** In the sandbox. */
   cwd: string
+  /** Anybody may read them (the build user is a stranger); the directories above may be closed. */
   readOnly: Binding[]
   /** Directories; they and what is in them come to belong to the build user. */
   writable: Binding[]
