@@ -31,7 +31,7 @@ export interface IpxeBuildDeps {
   signal: AbortSignal
   /** Lasting: warm trees stay here from build to build, in `ipxe/`. */
   workDirectory: string
-  /** Unpacks the source into an empty directory: its root, which has `src/Makefile`, becomes that directory. */
+  /** Unpacks the source into an empty directory: `src/Makefile` lies there afterwards, or in the one directory there. */
   unpack(directory: string): Promise<void>
   /** All warm trees together; 6 GiB unless told. */
   treeBytes?: number

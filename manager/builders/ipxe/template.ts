@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import { tryLock } from './tree-lock.ts'
@@ -27,12 +27,20 @@ export async function withTemplate<T>(
       await rm(half, { recursive: true, force: true })
       await mkdir(half)
       await what.unpack(half)
-      await rename(half, place)
+      await rename(await rootOf(half), place)
+      await rm(half, { recursive: true, force: true })
     } finally {
       await lock.release()
     }
   }
   return use(place)
+}
+
+/** Tarballs have all in one directory; what was unpacked from elsewhere may not. */
+async function rootOf(directory: string): Promise<string> {
+  const entries = await readdir(directory, { withFileTypes: true })
+  const [only] = entries
+  return entries.length === 1 && only?.isDirectory() && only.name !== 'src' ? join(directory, only.name) : directory
 }
 
 async function exists(path: string): Promise<boolean> {
