@@ -20,7 +20,7 @@ import { createRig, type Rig, say } from './rig.ts'
 const log = createLog({ name: 'lab', level: 'warn' })
 const SITE_LAN = {
   ...{ name: 'lan', subnet: LAN.subnet, address: LAN.appliance, mode: 'serve' as const, router: LAN.router },
-  ...{ ranges: [{ from: LAN.from, to: LAN.to }], leaseSeconds: 43_200 },
+  ranges: [{ from: LAN.from, to: LAN.to }],
 }
 
 let rig: Rig

@@ -19,7 +19,7 @@ import { freePort } from './free-port.ts'
 // The appliance as it is shipped, and bundles, and nothing else: no manager listens anywhere.
 
 const directory = mkdtempSync(join(tmpdir(), 'bh-bundle-'))
-const LAN = { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'observe', ranges: [], leaseSeconds: 43_200 } as const
+const LAN = { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'observe' } as const
 const kernelBytes = randomBytes(3_000_017)
 const loaderBytes = randomBytes(70_001)
 let main: string
@@ -42,10 +42,9 @@ beforeAll(async () => {
   const stick = await manager.put(Buffer.from('a stick'), 'far-away.img')
   const initrd = await manager.put(randomBytes(500_000), 'deploy.cpio.zst')
   const small = { kernel, initrd, cmdline: 'quiet' }
-  const lan = { ...LAN, ranges: [] }
   const loaders = { 'undionly.kpxe': loader }
-  first = await manager.bundle({ revision: 1, lan, target: small, loaders, media: [stick] })
-  second = await manager.bundle({ revision: 2, lan, target: { ...small, image, imageBytes: 41_943_040 }, loaders })
+  first = await manager.bundle({ revision: 1, lan: LAN, target: small, loaders, media: [stick] })
+  second = await manager.bundle({ revision: 2, lan: LAN, target: { ...small, image, imageBytes: 41_943_040 }, loaders })
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
@@ -203,11 +202,10 @@ test('a bundle of another site, of another manager, cut short or damaged changes
   const one = await box()
   await one.start().runs()
   await one.import(first.file, '--trust', first.order.fingerprint)
-  const lan = { ...LAN, ranges: [] }
   const target = { kernel, initrd: kernel, cmdline: '' }
-  const elsewhere = await manager.bundle({ revision: 9, lan, target, loaders: {}, site: newId() })
+  const elsewhere = await manager.bundle({ revision: 9, lan: LAN, target, loaders: {}, site: newId() })
   const stranger = createSigningKey()
-  const foreign = await manager.bundle({ revision: 9, lan, target, loaders: {}, key: stranger })
+  const foreign = await manager.bundle({ revision: 9, lan: LAN, target, loaders: {}, key: stranger })
   const whole = readFileSync(second.file)
   const damaged = Buffer.from(whole)
   damaged[whole.length - 2_000_000] = (damaged[whole.length - 2_000_000] ?? 0) ^ 1

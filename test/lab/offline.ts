@@ -8,7 +8,8 @@ import { type CompileInput, compile } from '@bridgehead/manager/sites/compile.ts
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
-import type { ArtifactRef, Lan, SiteState } from '@bridgehead/shared/model/state.ts'
+import { type ArtifactRef, Lan, type SiteState } from '@bridgehead/shared/model/state.ts'
+import type { z } from 'zod'
 import type { Target } from './stack.ts'
 
 /** A bundle in the bucket, as a file. */
@@ -25,7 +26,7 @@ export interface OfflineManager {
   /** Everything this site needs at `revision`: each machine that comes is approved and gets `target`. */
   bundle(options: {
     revision: number
-    lan: Lan
+    lan: z.input<typeof Lan>
     target: Target
     loaders: Readonly<Record<string, ArtifactRef>>
     media?: readonly ArtifactRef[]
@@ -52,7 +53,7 @@ export function createOfflineManager(directory: string): OfflineManager {
           id: site,
           name: 'far-away',
           tags: {},
-          lans: [lan],
+          lans: [Lan.parse(lan)],
           unknown: 'local-disk',
           dns: { zone: 'internal', forwarders: [], records: [] },
         },
