@@ -66,6 +66,7 @@ const PACKAGES = {
     'dhcpcd-base',
     'dnsmasq-base',
     'openssh-server',
+    'python3-swift',
   ],
   peers: ['kea-dhcp4-server', 'kea-admin', 'dnsmasq-base', 'unbound', 'knot', 'nginx-light|nginx', 'atftpd|tftpd-hpa', 'dnsperf', 'curl'],
 }

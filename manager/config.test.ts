@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { ConfigError, readConfig } from './config.ts'
+import { readWorkerConfig } from './worker-config.ts'
 
 test('without any setting everything has a value', () => {
   expect(readConfig({ PATH: '/usr/bin', BRIDGEHEAD_LOG: '' })).toEqual({
@@ -12,6 +13,8 @@ test('without any setting everything has a value', () => {
     uplinkPort: 8480,
     redis: { port: 6390, url: undefined },
     bucket: resolve('.bridgehead/manager/bucket'),
+    s3: undefined,
+    work: ['build', 'package'],
     log: 'info',
     unknown: [],
   })
@@ -39,6 +42,33 @@ test('a variable that means nothing here is told, not refused', () => {
   ])
 })
 
+test('an S3 bucket has its place, and its credentials by the usual variables', () => {
+  const env = { S3_URL: 'https://s3.example/artifacts/bridge/', AWS_ACCESS_KEY_ID: 'me', AWS_SECRET_ACCESS_KEY: 'secret' }
+  const place = { host: 's3.example', port: 443, tls: true, bucket: 'artifacts', prefix: 'bridge/', region: 'us-east-1' }
+  expect(readConfig(env).s3).toEqual({ ...place, accessKey: 'me', secretKey: 'secret' })
+  const local = { ...env, S3_URL: 'http://[::1]:9000/artifacts', AWS_REGION: 'garage' }
+  expect(readConfig(local).s3).toMatchObject({ host: '::1', port: 9000, tls: false, prefix: '', region: 'garage' })
+  for (const url of ['https://me:secret@s3.example/artifacts', 'https://s3.example/artifacts?key=secret'])
+    expect(() => readConfig({ ...env, S3_URL: url })).toThrow(/^S3_URL((?!secret).)*$/)
+})
+
+test('a worker finds the manager on its own machine, or is told all it needs', () => {
+  expect(readWorkerConfig({ BRIDGEHEAD_DATA: '/var/lib/b' })).toEqual({
+    work: '/var/lib/b/work',
+    redis: { socket: '/var/lib/b/redis/redis.sock', username: 'worker', passwordFile: '/var/lib/b/redis/worker-password' },
+    bucket: { directory: '/var/lib/b/bucket' },
+    log: 'info',
+  })
+  const far = { REDIS_URL: 'redis://worker:secret@10.0.0.1:6390', AWS_ACCESS_KEY_ID: 'me', AWS_SECRET_ACCESS_KEY: 'secret' }
+  expect(readWorkerConfig({ ...far, S3_URL: 'https://s3.example/artifacts' })).toMatchObject({
+    work: resolve('.bridgehead/worker/work'),
+    redis: { url: far.REDIS_URL },
+    bucket: { s3: { host: 's3.example' } },
+  })
+  expect(() => readWorkerConfig(far)).toThrow('S3_URL or BRIDGEHEAD_BUCKET')
+  expect(() => readWorkerConfig({ REDIS_URL: 'http://:secret@redis' })).toThrow(/^REDIS_URL((?!secret).)*$/)
+})
+
 test('a wrong REDIS_URL is not repeated: it may hold a password', () => {
   expect(() => readConfig({ REDIS_URL: 'http://:secret@redis' })).toThrow(/^((?!secret).)*$/)
 })
@@ -55,6 +85,10 @@ test.each([
   { env: { BRIDGEHEAD_UPLINK_PORT: 'http' }, says: ['BRIDGEHEAD_UPLINK_PORT', 'port number'] },
   { env: { BRIDGEHEAD_REDIS_PORT: '99999' }, says: ['BRIDGEHEAD_REDIS_PORT', 'port number'] },
   { env: { REDIS_URL: 'http://redis' }, says: ['REDIS_URL', 'redis://'] },
+  { env: { BRIDGEHEAD_WORK: 'biuld' }, says: ['BRIDGEHEAD_WORK', 'build,package', '"biuld"'] },
+  { env: { S3_URL: 's3.example/bucket' }, says: ['S3_URL', 'https://host'] },
+  { env: { S3_URL: 'https://s3.example/bucket' }, says: ['AWS_ACCESS_KEY_ID'] },
+  { env: { S3_URL: 'https://s3.example/b', BRIDGEHEAD_BUCKET: 'b' }, says: ['BRIDGEHEAD_BUCKET', 'S3_URL', 'one of them'] },
   { env: { BRIDGEHEAD_LOG: 'loud' }, says: ['BRIDGEHEAD_LOG', 'debug', '"loud"'] },
   { env: { BRIDGEHEAD_LOG: 'loud', BRIDGEHEAD_OVERLAY: '1' }, says: ['BRIDGEHEAD_LOG', 'BRIDGEHEAD_OVERLAY'] },
 ])('$env is refused by name', ({ env, says }) => {

@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { parseS3Url, type S3Place, S3UrlError } from './engines/bucket/s3-url.ts'
+import { QueueList, type QueueName } from './engines/jobs/queues.ts'
 
 /** Where a server listens. `host` without brackets. */
 export interface Listen {
@@ -54,6 +56,8 @@ const Environment = z.object({
   BRIDGEHEAD_REDIS_PORT: port(6390),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'expected redis://host:port or rediss://host:port' }).optional(),
   BRIDGEHEAD_BUCKET: z.string().min(1, 'expected a directory').optional(),
+  S3_URL: z.string().optional(),
+  BRIDGEHEAD_WORK: QueueList.prefault('all'),
   BRIDGEHEAD_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'expected debug, info, warn, error or silent').default('info'),
 })
 
@@ -69,8 +73,11 @@ export interface Config {
   readonly overlay: { readonly on: boolean; readonly port: number; readonly endpoint: string; readonly interfaceName: string }
   readonly uplinkPort: number
   readonly redis: { readonly port: number; readonly url?: string | undefined }
-  /** Absolute path. */
+  /** Absolute path; not used when `s3` is there. */
   readonly bucket: string
+  readonly s3?: S3Place | undefined
+  /** Queues whose jobs the manager runs itself, besides its own. */
+  readonly work: readonly QueueName[]
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** Variables named BRIDGEHEAD_... that mean nothing here: perhaps misspelt, perhaps the appliance's. To be warned of. */
   readonly unknown: readonly string[]
@@ -88,6 +95,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}${shown(given, issue.path)}`).join('\n'),
     )
   const value = read.data
+  if (value.S3_URL !== undefined && value.BRIDGEHEAD_BUCKET !== undefined)
+    throw new ConfigError('BRIDGEHEAD_BUCKET, S3_URL: expected one of them, got both')
   const data = resolve(value.BRIDGEHEAD_DATA)
   const publicUrl = value.BRIDGEHEAD_PUBLIC_URL ?? `https://localhost:${value.BRIDGEHEAD_HTTPS.port}`
   return Object.freeze({
@@ -104,13 +113,24 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     uplinkPort: value.BRIDGEHEAD_UPLINK_PORT,
     redis: Object.freeze({ port: value.BRIDGEHEAD_REDIS_PORT, url: value.REDIS_URL }),
     bucket: resolve(value.BRIDGEHEAD_BUCKET ?? join(data, 'bucket')),
+    s3: value.S3_URL === undefined ? undefined : s3Place(value.S3_URL, given),
+    work: Object.freeze([...value.BRIDGEHEAD_WORK]),
     log: value.BRIDGEHEAD_LOG,
     unknown: Object.freeze(Object.keys(given).filter((name) => name.startsWith('BRIDGEHEAD_') && !Object.hasOwn(Environment.shape, name))),
   })
 }
 
-/** REDIS_URL may hold a password. */
+/** `env` holds the credentials. Throws ConfigError, without them. */
+export function s3Place(url: string, env: Readonly<Record<string, string | undefined>>): S3Place {
+  try {
+    return Object.freeze(parseS3Url(url, env))
+  } catch (error) {
+    throw error instanceof S3UrlError ? new ConfigError(error.message) : error
+  }
+}
+
+/** REDIS_URL may hold a password, and S3_URL by mistake. */
 function shown(given: Record<string, unknown>, path: readonly PropertyKey[]): string {
   const name = String(path[0])
-  return name === 'REDIS_URL' ? '' : `, got "${given[name]}"`
+  return name === 'REDIS_URL' || name === 'S3_URL' ? '' : `, got "${given[name]}"`
 }

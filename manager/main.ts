@@ -15,18 +15,20 @@ import { machineApt } from './engines/apt/apt.ts'
 import { createFilesystemBucket } from './engines/bucket/filesystem.ts'
 import { createPresigner, presignKeyIn } from './engines/bucket/presign.ts'
 import { bucketRoutes } from './engines/bucket/routes.ts'
+import { createS3Bucket } from './engines/bucket/s3.ts'
 import { createRedis } from './engines/bus/redis.ts'
 import { createSiteBus } from './engines/bus/site-bus.ts'
 import { createJobs } from './engines/jobs/jobs.ts'
+import { createWorkerAccess } from './engines/jobs/worker-access.ts'
 import { createHub } from './engines/overlay/hub.ts'
 import { newUlaPrefix, siteNetwork } from './engines/overlay/ula.ts'
 import { type Db, openStore } from './engines/store/store.ts'
 import { selfSignedIdentity } from './engines/tls/certificate.ts'
 import { signingKeys } from './keys.ts'
 import { createListener } from './listener.ts'
-import { registerPackagerJobs } from './packagers/jobs.ts'
 import { importDefaultLoaders } from './packagers/loaders/default-loaders.ts'
 import { packagerRoutes } from './packagers/routes.ts'
+import { registerJobs } from './register-jobs.ts'
 
 const VERSION = '0.1.0'
 /** A supervisor waits longer than this before it kills. */
@@ -87,7 +89,9 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   })
   const bus = createSiteBus({ redis, log, clock })
   const presigner = createPresigner(await presignKeyIn(join(keys, 'presign')))
-  const bucket = createFilesystemBucket({ directory: config.bucket, presigner, clock })
+  const bucket = config.s3
+    ? createS3Bucket({ ...config.s3, temporary: join(config.data, 'tmp'), clock })
+    : createFilesystemBucket({ directory: config.bucket, presigner, clock })
   const tls = await selfSignedIdentity({ directory: join(config.data, 'tls'), hosts: ownNames(config), now: clock.now() })
 
   if (!/^(127\.|::1$|localhost$)/.test(config.http.host)) log.warn('http.plain', { host: config.http.host })
@@ -104,9 +108,10 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   const setup = createSetup({ db, auth, file: join(config.data, 'setup-link'), url: localUrl, random, clock })
 
   const loaders = await importDefaultLoaders({ bucket, log })
-  const jobs = createJobs({ redis, log, clock })
+  const jobs = createJobs({ redis, log, clock, work: ['default', ...config.work] })
+  const workerAccess = createWorkerAccess({ redis, directory: join(config.data, 'redis'), log })
   const building = { bucket, apt: machineApt(), clock, workDirectory: join(config.data, 'work') }
-  const kinds = registerPackagerJobs(jobs, { ...building, log })
+  const kinds = registerJobs(jobs, { ...building, log })
   const consumer = bus.consumeEvents((site, entries) => manager.ingest(site, entries))
   const manager = assemble({
     db,
@@ -156,6 +161,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   const services: Service[] = [
     ...(hub ? [hub] : []),
     redis,
+    workerAccess,
     bus,
     jobs,
     ...manager.services,

@@ -4,10 +4,9 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } fro
 import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import { type Bucket, type BucketBody, BucketError, type StoredObject } from './bucket.ts'
+import { checkArrived, checkDocumentKey, checkSha256 } from './names.ts'
 import type { Presigner } from './presign.ts'
 
-const SHA256 = /^[0-9a-f]{64}$/
-const KEY = /^(?!.*(?:^|\/)\.)[\w.-]{1,100}(\/[\w.-]{1,100}){0,5}$/
 /** A temporary file that old belongs to nobody. */
 const LEFTOVER_MS = 24 * 3_600_000
 
@@ -30,13 +29,11 @@ export function createFilesystemBucket(options: { directory: string; presigner: 
   }
 
   function path(sha256: string): string {
-    if (!SHA256.test(sha256)) throw new BucketError('name', `object "${sha256}": expected 64 lower-case hexadecimal digits`)
-    return join(directory, 'objects', sha256.slice(0, 2), sha256)
+    return join(directory, 'objects', checkSha256(sha256).slice(0, 2), sha256)
   }
 
   function documentPath(key: string): string {
-    if (!KEY.test(key)) throw new BucketError('name', `document "${key}": expected segments of letters, digits and . _ - separated by /`)
-    return join(documents, key)
+    return join(documents, checkDocumentKey(key))
   }
 
   async function head(sha256: string): Promise<StoredObject | undefined> {
@@ -59,13 +56,10 @@ export function createFilesystemBucket(options: { directory: string; presigner: 
   }
 
   return {
-    put: (body, { name, sha256, bytes }) =>
+    put: (body, expected) =>
       write(async (file) => {
         const stored = await copyHashed(body, file)
-        if (sha256 !== undefined && sha256 !== stored.sha256)
-          throw new BucketError('mismatch', `"${name}": expected sha256 ${sha256}, got ${stored.sha256} (${stored.bytes} bytes)`)
-        if (bytes !== undefined && bytes !== stored.bytes)
-          throw new BucketError('mismatch', `"${name}": expected ${bytes} bytes, got ${stored.bytes}`)
+        checkArrived(stored, expected)
         return { target: path(stored.sha256), result: stored }
       }),
     async get(sha256, range) {

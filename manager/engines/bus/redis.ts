@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis'
 import { type ConnectOptions, type Opener, opener, waitReady } from './connection.ts'
 import { ADMIN, filesIn, launchServer } from './server-process.ts'
 import { siteUserName, siteUserRules } from './site-user.ts'
+import { workerUserRules } from './worker-user.ts'
 
 export interface RedisServer extends Service {
   /** Where our own server listens; absent with `url`. */
@@ -17,6 +18,8 @@ export interface RedisServer extends Service {
   onRestart(listener: () => void | Promise<void>): () => void
   /** Creates or replaces `site-<id>`, with just what an appliance needs. `secretSha256` is 64 hexadecimal digits. */
   setSiteUser(site: string, secretSha256: string): Promise<void>
+  /** Creates or replaces the user `worker`, who may do what a worker needs on the keys of these patterns. */
+  setWorkerUser(secretSha256: string, keys: readonly string[]): Promise<void>
   /** Deletes the user and ends its connections. */
   deleteSiteUser(site: string): Promise<void>
 }
@@ -123,6 +126,9 @@ export function createRedis({ directory, port, bind, log, clock, url }: RedisSer
     },
     async setSiteUser(site, secretSha256) {
       await adminConnection().call('ACL', 'SETUSER', ...siteUserRules(site, secretSha256, { clientSetInfo: knowsSetInfo }))
+    },
+    async setWorkerUser(secretSha256, keys) {
+      await adminConnection().call('ACL', 'SETUSER', ...workerUserRules(secretSha256, { keys, clientSetInfo: knowsSetInfo }))
     },
     async deleteSiteUser(site) {
       await adminConnection().call('ACL', 'DELUSER', siteUserName(site))

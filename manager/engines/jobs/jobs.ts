@@ -55,6 +55,12 @@ export interface Jobs extends Service {
 interface NewLines extends QueueEventsListener {
   [LINES]: (change: { jobId: string }, id: string) => void
 }
+/** Of this process: running now, and ended since its start. */
+export interface Counts {
+  running: number
+  completed: number
+  failed: number
+}
 interface Parts {
   queues: ReadonlyMap<QueueName, Queue>
   events: readonly QueueEvents[]
@@ -89,10 +95,11 @@ export function createJobs({
   concurrency?: number
   queues?: readonly QueueName[]
   work?: readonly QueueName[]
-}): Jobs {
+}): Jobs & { counts(): Counts } {
   const handlers = new Map<string, (data: unknown, context: JobContext) => Promise<void>>()
   const listeners = new Set<(id: string) => void>()
   const stopping = { now: false }
+  let counted: readonly QueueWorker[] = []
   let parts: Parts | undefined
 
   const failed = (error: unknown) => log.debug('jobs.connection_error', { error })
@@ -145,6 +152,7 @@ export function createJobs({
       const workers = work.map((queue) =>
         startWorker(queue, { connection: connect(), shared, handlers, stopping, concurrency, failed, clock, log }),
       )
+      counted = workers
       parts = { queues, events, workers, shared, connections }
       const tell = ({ jobId }: { jobId: string }) => {
         for (const listener of listeners) listener(jobId)
@@ -221,6 +229,7 @@ export function createJobs({
         .sort((one, other) => other.createdAt - one.createdAt)
         .slice(0, limit)
     },
+    counts: () => ({ running: total(counted, 'running'), completed: total(counted, 'completed'), failed: total(counted, 'failed') }),
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -245,4 +254,8 @@ export function createJobs({
       }
     },
   }
+}
+
+function total(workers: readonly QueueWorker[], what: keyof Counts): number {
+  return workers.reduce((sum, worker) => sum + worker.counts[what], 0)
 }

@@ -4,6 +4,9 @@ import { z } from 'zod'
 export const QUEUES = ['default', 'build', 'package'] as const
 export type QueueName = (typeof QUEUES)[number]
 
+/** Those that may be worked on by other machines. */
+export const WORKER_QUEUES = ['build', 'package'] as const satisfies readonly QueueName[]
+
 /** Begins every key of this folder. */
 export const KEY_PREFIX = 'jobs'
 
@@ -16,13 +19,13 @@ export const queueKeys = (queue: QueueName): string => `${KEY_PREFIX}:${bullName
 /** Set while somebody wants this job to end, in whatever process it runs. */
 export const cancelKey = (queue: QueueName, id: string): string => `${KEY_PREFIX}:${bullName(queue)}:${id}:cancel`
 
-/** `build,package`, `all` or `none` -> names. */
+/** `build,package`, `all` or `none` -> queues that workers may have. */
 export const QueueList = z.string().transform((text, context): readonly QueueName[] => {
-  if (text === 'all') return QUEUES
+  if (text === 'all') return WORKER_QUEUES
   if (text === 'none') return []
-  const names = text.split(',').map((name) => name.trim())
-  const known = QUEUES.filter((queue) => names.includes(queue))
-  if (names.every((name) => QUEUES.some((queue) => queue === name))) return known
-  context.addIssue({ code: 'custom', message: `expected all, none, or some of ${QUEUES.join(',')}` })
+  const names = new Set<string>(text.split(',').map((name) => name.trim()))
+  const known = WORKER_QUEUES.filter((queue) => names.has(queue))
+  if (known.length === names.size) return known
+  context.addIssue({ code: 'custom', message: `expected all, none, or some of ${WORKER_QUEUES.join(',')}` })
   return z.NEVER
 })

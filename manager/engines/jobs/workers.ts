@@ -12,6 +12,8 @@ export const LINES = 'lines'
 export interface QueueWorker {
   readonly queue: QueueName
   ready(): Promise<unknown>
+  /** Running now, and ended since the start. */
+  readonly counts: { running: number; completed: number; failed: number }
   /** False when the job does not run here. */
   cancel(id: string): boolean
   /** Jobs under way are put back; resolves once none is left. */
@@ -41,12 +43,14 @@ export function startWorker(
     log: Log
   },
 ): QueueWorker {
+  const counts = { running: 0, completed: 0, failed: 0 }
   const producer = new QueueEventsProducer(bullName(queue), { connection: shared, prefix: KEY_PREFIX })
   producer.on('error', failed)
   const worker = new Worker(
     bullName(queue),
-    (job, token, signal) =>
-      runJob(job, token, signal, {
+    async (job, token, signal) => {
+      counts.running++
+      await runJob(job, token, signal, {
         handlers,
         stopping,
         cancelWanted: async (id) => (await shared.exists(cancelKey(queue, id))) === 1,
@@ -54,7 +58,8 @@ export function startWorker(
         newLines: (jobId) => producer.publishEvent({ eventName: LINES, jobId }, 10_000),
         failed,
         clock,
-      }),
+      }).finally(() => counts.running--)
+    },
     {
       connection,
       prefix: KEY_PREFIX,
@@ -67,10 +72,14 @@ export function startWorker(
   )
   worker.on('error', failed)
   worker.on('active', (job) => log.info('job.started', { job: job.id, kind: job.name }))
-  worker.on('completed', (job) =>
-    log.info('job.completed', { job: job.id, kind: job.name, ms: (job.finishedOn ?? 0) - (job.processedOn ?? 0) }),
-  )
-  worker.on('failed', (job, error) => log.warn('job.failed', { job: job?.id, kind: job?.name, error }))
+  worker.on('completed', (job) => {
+    counts.completed++
+    log.info('job.completed', { job: job.id, kind: job.name, ms: (job.finishedOn ?? 0) - (job.processedOn ?? 0) })
+  })
+  worker.on('failed', (job, error) => {
+    counts.failed++
+    log.warn('job.failed', { job: job?.id, kind: job?.name, error })
+  })
   worker.on('stalled', (job) => log.warn('job.orphaned', { job }))
   // This process was away too long (stopped, swapped out): another one runs the job by now.
   worker.on('lockRenewalFailed', (jobs) => {
@@ -78,6 +87,7 @@ export function startWorker(
   })
   return {
     queue,
+    counts,
     ready: () => Promise.all([worker.waitUntilReady(), producer.waitUntilReady()]),
     cancel: (id) => worker.cancelJob(id, CANCELLED),
     async close() {

@@ -1,0 +1,77 @@
+import { systemClock } from '@bridgehead/shared/clock.ts'
+import { createLog } from '@bridgehead/shared/log.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { z } from 'zod'
+import { QueueList, type QueueName, WORKER_QUEUES } from '../engines/jobs/queues.ts'
+import { createWorker } from '../worker.ts'
+import { readWorkerConfig } from '../worker-config.ts'
+import { plainLines } from './plain-lines.ts'
+import { reasons } from './reasons.ts'
+
+/** A supervisor waits longer than this before it kills. */
+const STOP_MS = 15_000
+
+const program = new Command('bridgehead')
+  .description('Turns bare machines at many sites into managed hosts.')
+  .version('0.1.0')
+  .showHelpAfterError('(add --help for what is expected)')
+
+program
+  .command('worker')
+  .description('builds loaders and packages media for a manager, on any machine that reaches its Redis and its bucket')
+  .option('--queues <names>', `which jobs, of ${WORKER_QUEUES.join(',')}`, checked(QueueList), [...WORKER_QUEUES])
+  .option(
+    '--concurrency <number>',
+    'jobs at a time, of each queue',
+    checked(z.coerce.number('expected 1 to 64').int('expected 1 to 64').min(1, 'expected 1 to 64').max(64, 'expected 1 to 64')),
+    1,
+  )
+  .option('--json', 'log one JSON object a line, as the manager does')
+  .addHelpText(
+    'after',
+    `
+Environment:
+  REDIS_URL          redis://worker:PASSWORD@host:6390; left out: the manager's own Redis on this machine
+  S3_URL             https://host/bucket[/prefix], with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  BRIDGEHEAD_BUCKET  the bucket's directory, where it is not on S3
+  BRIDGEHEAD_DATA    work/ in it keeps sources and warm trees (.bridgehead/worker; without REDIS_URL: .bridgehead/manager)
+  BRIDGEHEAD_LOG     debug, info, warn, error or silent`,
+  )
+  .action(work)
+
+async function work({ queues, concurrency, json }: { queues: readonly QueueName[]; concurrency: number; json?: true }): Promise<void> {
+  if (queues.length === 0) throw new Error('--queues: expected at least one queue')
+  const config = readWorkerConfig(process.env)
+  const stream = json ? process.stderr : { write: (line: string) => void process.stderr.write(plainLines(line)) }
+  const log = createLog({ name: 'worker', level: config.log, stream })
+  const worker = createWorker(config, { queues, concurrency, log, clock: systemClock })
+  await worker.start()
+
+  let stopping = false
+  const stop = async (signal: string) => {
+    if (stopping) process.exit(1) // asked twice
+    stopping = true
+    log.info('worker.stopping', { signal })
+    setTimeout(() => {
+      log.error('worker.stop_forced', { afterMs: STOP_MS })
+      process.exit(1) // its jobs run again elsewhere
+    }, STOP_MS).unref()
+    await worker.stop()
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
+}
+
+/** An option's value by its schema; the refusal says what was expected. */
+function checked<T>(schema: z.ZodType<T, unknown>): (text: string) => T {
+  return (text) => {
+    const read = schema.safeParse(text)
+    if (read.success) return read.data
+    throw new InvalidArgumentError(read.error.issues.map((issue) => issue.message).join('; '))
+  }
+}
+
+program.parseAsync().catch((error: unknown) => {
+  for (const line of reasons(error)) process.stderr.write(`bridgehead: ${line}\n`)
+  process.exit(1)
+})
