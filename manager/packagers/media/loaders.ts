@@ -3,7 +3,7 @@ import type { IpxeOptions } from '../../builders/ipxe/options.ts'
 import type { IpxeTarget } from '../../builders/ipxe/request.ts'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
 import { MediaError } from './error.ts'
-import type { LoaderFile } from './makers.ts'
+import type { LoaderFile } from './maker.ts'
 import { type LocalPart, localFile } from './parts/parts.ts'
 import type { MediaPlan, PlatformPlan } from './plan.ts'
 

@@ -1,4 +1,13 @@
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { pack } from 'tar-stream'
 import type { IpxeTarget } from '../../builders/ipxe/request.ts'
+import { MediaError } from './error.ts'
+import { MEDIA_TIME } from './fat.ts'
+import type { MadeFile, Maker } from './maker.ts'
+import { pxeReadme } from './pxe-readme.ts'
 
 /** Option 93 of PXE clients (RFC 4578 §2.1; IANA registry "Processor Architecture Types") -> loaders that fit, best first. */
 const ARCHITECTURES: readonly { codes: readonly number[]; name: string; targets: readonly IpxeTarget[] }[] = [
@@ -28,4 +37,39 @@ export function archMap(loaders: ReadonlyMap<IpxeTarget, unknown>): Record<strin
       return target === undefined ? [] : codes.map((code) => [String(code), { name, file: FILE_NAMES[target] }])
     }),
   )
+}
+
+const compress = promisify(gzip)
+const text = (content: string) => new TextEncoder().encode(content)
+
+/**
+ * Everything that a TFTP or HTTP server needs to boot machines: all loaders, the script, the map from option 93 to file, and a README
+ * with the DHCP server's half. As single files, and all of them as one `.tar.gz`, which comes first.
+ */
+export const makePxe: Maker = async ({ name, loaders, script, target, signal }) => {
+  if (loaders.size === 0) throw new MediaError('a PXE set needs a loader for BIOS or UEFI', { field: ['firmware'] })
+  const wanted = [...loaders].filter(([one]) => one !== 'bin/ipxe.lkrn') // that one is for disks
+  const embedded = wanted.every(([, loader]) => loader.embedded)
+  const map = archMap(loaders)
+  const files: MadeFile[] = [
+    ...wanted.map(([one, { ref }]) => ({ name: FILE_NAMES[one], ref })),
+    ...(embedded ? [] : [{ name: 'autoexec.ipxe', bytes: text(script) }]),
+    { name: 'arch-map.json', bytes: text(`${JSON.stringify(map, null, 2)}\n`) },
+    { name: 'README.md', bytes: text(pxeReadme({ name, map, embedded, target })) },
+  ]
+  const tar = pack()
+  const time = new Date(MEDIA_TIME * 1000)
+  const paths = new Map(wanted.map(([one, { path }]) => [FILE_NAMES[one], path]))
+  const whole = buffer(tar)
+  for (const file of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const bytes = 'bytes' in file ? file.bytes : await readFile(paths.get(file.name) ?? '')
+    tar.entry(
+      { name: `${name}-pxe/${file.name}`, mode: 0o644, mtime: time, uid: 0, gid: 0, uname: '', gname: '', type: 'file' },
+      Buffer.from(bytes),
+    )
+  }
+  tar.finalize()
+  const packed = await compress(await whole, { level: 6 })
+  signal.throwIfAborted()
+  return [{ name: `${name}-pxe.tar.gz`, bytes: packed }, ...files]
 }

@@ -7,7 +7,7 @@ import { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 import type { Bucket } from '../../../engines/bucket/bucket.ts'
 import { type FetchDeps, fetchPackage, findOnMachine } from './fetch.ts'
-import { isThere, type PartSpec } from './spec.ts'
+import { isThere, namesOf, type PartSpec } from './spec.ts'
 
 /** A part as the bucket knows it. */
 export const Part = z.object({
@@ -45,21 +45,31 @@ export async function getPart(spec: PartSpec, edition: string, deps: PartDeps): 
   const found = (await findOnMachine(spec, deps)) ?? (await fetchPackage(spec, deps))
   try {
     const files: Part['files'] = {}
-    for (const [name, path] of Object.entries(found.paths))
+    for (const [name, path] of Object.entries(await made(spec, found.paths, deps)))
       files[name] = { ...(await deps.bucket.put(createReadStream(path), { name, bytes: (await stat(path)).size })), name }
     const part: Part = { name: spec.name, package: spec.package, version: found.version, from: found.from, files }
     await deps.bucket.putDocument(key, part)
     return local(part, deps)
   } finally {
     await found.dispose()
+    if (spec.make) await rm(makeDirectory(spec, deps), { recursive: true, force: true })
   }
+}
+
+const makeDirectory = ({ name }: PartSpec, { workDirectory }: PartDeps) => join(workDirectory, `make-${name}-${process.pid}`)
+
+async function made(spec: PartSpec, paths: Record<string, string>, deps: PartDeps): Promise<Record<string, string>> {
+  if (!spec.make) return paths
+  const directory = makeDirectory(spec, deps)
+  await mkdir(directory, { recursive: true })
+  return spec.make.run(paths, { directory, signal: deps.signal })
 }
 
 /** When everything that the spec names by now is in it, and all of that still in the bucket. */
 async function findPart(key: string, spec: PartSpec, bucket: Bucket): Promise<Part | undefined> {
   const { data: part } = Part.safeParse(await bucket.getDocument(key))
   if (!part || part.package !== spec.package) return undefined
-  const refs = Object.keys(spec.files).map((name) => part.files[name])
+  const refs = namesOf(spec).map((name) => part.files[name])
   const there = await Promise.all(refs.map(async (ref) => ref !== undefined && (await bucket.head(ref.sha256)) !== undefined))
   return there.every(Boolean) ? part : undefined
 }
