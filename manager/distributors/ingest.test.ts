@@ -130,10 +130,10 @@ test('a wish that was replaced meanwhile is not cleared by the older one', async
   await h.manager.ingest(site, [discovered()])
   await h.ask('PATCH', `/hosts/${HOST}`, { approved: true })
   const old = (await h.ask('POST', `/hosts/${HOST}/intent`, { kind: 'local-disk' })).body.id
-  const next = (await h.ask('POST', `/hosts/${HOST}/intent`, { kind: 'rescue' })).body.id
+  const next = (await h.ask('POST', `/hosts/${HOST}/intent`, { kind: 'local-disk' })).body.id
   await h.manager.ingest(site, [h.fact('intent.done', { intent: old, kind: 'local-disk' }, HOST)])
   expect((await h.ask('GET', `/hosts/${HOST}`)).body.intent.id).toBe(next)
-  await h.manager.ingest(site, [h.fact('intent.failed', { intent: next, kind: 'rescue', why: 'no image' }, HOST)])
+  await h.manager.ingest(site, [h.fact('intent.failed', { intent: next, kind: 'local-disk', why: 'no image' }, HOST)])
   expect((await h.ask('GET', `/hosts/${HOST}`)).body.intent).toMatchObject({ state: 'failed', why: 'no image' })
 })
 
