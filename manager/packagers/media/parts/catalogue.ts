@@ -1,3 +1,5 @@
+import { GRUB_FILES, makeGrubStages } from './grub-bios.ts'
+import { PI_PARTS } from './pi.ts'
 import type { PartSpec } from './spec.ts'
 
 const IPXE = 'usr/lib/ipxe'
@@ -38,5 +40,16 @@ export const PARTS = {
     suites: [undefined],
     files: { 'ldlinux.c32': ['usr/lib/syslinux/modules/bios/ldlinux.c32'] },
   },
+  /** GRUB's two BIOS stages for a stick: they read `grub/grub.cfg` of the boot disk's second partition. */
+  'grub-bios': {
+    name: 'grub-bios',
+    package: 'grub-pc-bin',
+    architecture: 'amd64',
+    components: ['main'],
+    suites: [undefined],
+    files: Object.fromEntries(GRUB_FILES.map((file) => [file, [`usr/lib/grub/i386-pc/${file}`]])),
+    make: { names: ['boot.img', 'core.img'], run: makeGrubStages },
+  },
+  ...PI_PARTS,
 } as const satisfies Record<string, PartSpec>
 export type PartName = keyof typeof PARTS

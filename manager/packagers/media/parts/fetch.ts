@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { glob, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { execa } from 'execa'
 import type { Apt } from '../../../engines/apt/apt.ts'
 import { ArchiveError } from '../../../engines/apt/archive.ts'
-import { withPrivateApt } from '../../../engines/apt/private.ts'
+import { type PrivateApt, withPrivateApt } from '../../../engines/apt/private.ts'
 import { isThere, type PartSpec } from './spec.ts'
 
 /** A part that cannot be had; names each place tried. */
@@ -67,8 +67,10 @@ async function fetchFrom(spec: PartSpec, suite: string | undefined, { apt, workD
   const dispose = () => rm(directory, { recursive: true, force: true })
   try {
     return await withPrivateApt({ apt, suite, architecture, components, workDirectory, signal }, async (archive) => {
-      const { file, version } = await archive.download(spec.package, directory)
+      const named = await archive.download(spec.package, directory)
+      const { version } = named
       const refused = spec.refuse?.(version)
+      const file = spec.dependency && refused === undefined ? await dependency(spec.dependency, named.file, archive, directory) : named.file
       const paths = refused ?? (await unpacked(spec, file, directory, signal))
       if (typeof paths !== 'string') return { version, from: `Debian ${archive.suite}`, paths, dispose }
       await dispose()
@@ -82,9 +84,27 @@ async function fetchFrom(spec: PartSpec, suite: string | undefined, { apt, workD
   }
 }
 
+/** The package that an empty one stands for. */
+async function dependency(name: RegExp, file: string, archive: PrivateApt, directory: string): Promise<string> {
+  const { stdout } = await execa('dpkg-deb', ['--field', file, 'Depends'], { stdin: 'ignore' })
+  const found = stdout.split(/[,|]/).map((one) => one.trim().split(/[\s(:]/)[0] ?? '')
+  const wanted = found.find((one) => name.test(one))
+  if (wanted === undefined) throw new ArchiveError(`${basename(file)} depends on nothing that fits ${name}`)
+  return (await archive.download(wanted, directory)).file
+}
+
 async function unpacked(spec: PartSpec, file: string, directory: string, signal: AbortSignal): Promise<Record<string, string> | string> {
   const root = join(directory, 'root')
-  await execa('dpkg-deb', ['--extract', file, root], { stdin: 'ignore', cancelSignal: signal })
+  const run = { stdin: 'ignore', cancelSignal: signal } as const
+  if (spec.dependency === undefined) await execa('dpkg-deb', ['--extract', file, root], run)
+  else {
+    // Of a kernel's 500 MiB only what is wanted. tar complains of each pattern that fits nothing; that is told below, by name.
+    await mkdir(root)
+    const wanted = Object.values(spec.files).flatMap((candidates) => candidates.map((candidate) => `./${candidate}`))
+    const archive = execa('dpkg-deb', ['--fsys-tarfile', file], { ...run, buffer: false })
+    await archive.pipe('tar', ['--extract', '--directory', root, '--wildcards', '--no-same-owner', ...wanted], { reject: false })
+    signal.throwIfAborted()
+  }
   return pathsIn(spec, root)
 }
 
@@ -92,10 +112,16 @@ async function unpacked(spec: PartSpec, file: string, directory: string, signal:
 async function pathsIn(spec: PartSpec, root: string): Promise<Record<string, string> | string> {
   const paths: Record<string, string> = {}
   for (const [name, candidates] of Object.entries(spec.files)) {
-    const there = await Promise.all(candidates.map((candidate) => isThere(join(root, candidate))))
-    const found = candidates[there.indexOf(true)]
+    const fitting = (await Promise.all(candidates.map((candidate) => placesOf(candidate, root)))).flat()
+    const there = await Promise.all(fitting.map((candidate) => isThere(join(root, candidate))))
+    const found = fitting[there.indexOf(true)]
     if (found === undefined) return `it has no ${candidates.join(' nor ')}`
     paths[name] = join(root, found)
   }
   return paths
+}
+
+/** A path, or those that fit one with `*` in it. */
+async function placesOf(candidate: string, root: string): Promise<string[]> {
+  return candidate.includes('*') ? (await Array.fromAsync(glob(candidate, { cwd: root }))).sort() : [candidate]
 }
