@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
-import type { Bucket } from '../../engines/bucket/bucket.ts'
-import { type Confined, runConfined } from '../confine/confine.ts'
+import { runConfined } from '../confine/confine.ts'
 import { BuildError } from '../confine/error.ts'
+import type { BuildDeps } from '../deps.ts'
+import type { SourceRef } from '../sources/source.ts'
+import { unpackSource } from '../sources/unpack.ts'
 import { configHeaders } from './headers.ts'
 import { makeIn } from './make.ts'
 import { type MakePlan, planMake } from './make-plan.ts'
@@ -16,26 +17,9 @@ import { withTemplate } from './template.ts'
 import { toolchain } from './tools.ts'
 import { withTree } from './trees.ts'
 
-/** A source as the builder sees it: its files in the bucket name its content. */
-export interface IpxeSource {
-  version: string
-  files: readonly ArtifactRef[]
-}
-
-export interface IpxeBuildDeps {
-  bucket: Pick<Bucket, 'put'>
-  clock: Clock
-  log(line: string): void | Promise<void>
-  /** `fraction` 0..1. */
-  progress(fraction: number, text: string): void | Promise<void>
-  signal: AbortSignal
-  /** Lasting: warm trees stay here from build to build, in `ipxe/`. */
-  workDirectory: string
-  /** Unpacks the source into an empty directory: `src/Makefile` lies there afterwards, or in the one directory there. */
-  unpack(directory: string): Promise<void>
-  /** All warm trees together; 6 GiB unless told. */
+export interface IpxeBuildDeps extends Pick<BuildDeps, 'bucket' | 'clock' | 'log' | 'progress' | 'signal' | 'workDirectory'> {
+  /** All warm trees together, in `ipxe/` of the work directory. */
   treeBytes?: number
-  run?: (what: Confined) => Promise<{ seconds: number }>
 }
 
 export interface IpxeBuild {
@@ -56,14 +40,15 @@ const MOST_COPIES = 4
  */
 export async function buildIpxe(
   request: { targets: readonly IpxeTarget[]; options: IpxeOptions; script?: string | undefined },
-  source: IpxeSource,
+  source: SourceRef,
   deps: IpxeBuildDeps,
 ): Promise<IpxeBuild> {
   const directory = join(deps.workDirectory, 'ipxe')
   const platforms = [...new Set(request.targets.map(platformOf))]
+  const unpack = async (to: string) => (await unpackSource(source, to, deps)).root
   const tools = await Promise.all(platforms.map((platform) => toolchain(platform, process.arch)))
   return withTemplate(
-    { directory, name: digest(source.files.map((file) => file.sha256)), signal: deps.signal, clock: deps.clock, unpack: deps.unpack },
+    { directory, name: digest(source.files.map((file) => file.sha256)), signal: deps.signal, clock: deps.clock, unpack },
     async (template) => {
       const tree = await readSourceTree(template)
       const plans = platforms.map((platform, index) => plan(platform, { request, source, tree, tools: tools[index] ?? {} }))
@@ -103,7 +88,7 @@ function plan(
     tools,
   }: {
     request: { targets: readonly IpxeTarget[]; options: IpxeOptions; script?: string | undefined }
-    source: IpxeSource
+    source: SourceRef
     tree: SourceTree
     tools: Record<string, string>
   },
@@ -118,6 +103,7 @@ function plan(
     options: request.options,
     script: request.script,
     version: source.version,
+    epoch: tree.epoch,
     machine: process.arch,
     jobs: availableParallelism(),
   })
@@ -127,12 +113,16 @@ function plan(
 }
 
 async function buildPlatform(one: PlatformPlan, deps: IpxeBuildDeps & { directory: string }) {
-  const { directory, clock, signal, bucket, treeBytes = TREE_BYTES, run = runConfined } = deps
+  const { directory, clock, signal, bucket, treeBytes = TREE_BYTES } = deps
   const wish = { key: one.key, base: one.base, template: one.source.directory }
   const limits = { directory, clock, signal, copies: Math.min(availableParallelism(), MOST_COPIES), limitBytes: treeBytes }
   await deps.progress(0, 'waiting for a tree')
   return withTree(wish, limits, async (tree) => {
-    const made = await makeIn(tree, { ...one, sources: one.source.sources }, { run, log: deps.log, progress: deps.progress, signal })
+    const made = await makeIn(
+      tree,
+      { ...one, sources: one.source.sources },
+      { run: runConfined, log: deps.log, progress: deps.progress, signal },
+    )
     const outputs = []
     for (const { target, bytes } of made.files) {
       const name = target.replace('/', '.')

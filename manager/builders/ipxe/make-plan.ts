@@ -7,9 +7,6 @@ import { type IpxePlatform, type IpxeTarget, PLATFORMS } from './request.ts'
 export const TREE = '/build'
 export const INPUT = '/input'
 
-/** Time stamp of every loader (2026-01-01). Any would do; what counts is that it never changes. */
-const EPOCH = '1767225600'
-
 export interface MakePlan {
   argv: [string, ...string[]]
   env: Record<string, string>
@@ -24,6 +21,8 @@ export interface MakeWish {
   script: string | undefined
   /** Such as 1.21.1; what is before the first character that is neither digit nor dot counts. */
   version: string
+  /** Time stamp of what is built (epoch seconds): the source's own, so that it never changes. */
+  epoch: number
   /** Of this machine, as `process.arch` has it. */
   machine: string
   jobs: number
@@ -32,7 +31,7 @@ export interface MakeWish {
 /** The one file whose content changes from make to make. */
 export const SCRIPT_FILE = 'embedded.ipxe'
 
-export function planMake({ platform, targets, options, script, version, machine, jobs }: MakeWish): MakePlan {
+export function planMake({ platform, targets, options, script, version, epoch, machine, jobs }: MakeWish): MakePlan {
   const certificates = (kind: string, text: string | undefined) =>
     text === undefined ? [] : certificatesIn(text).map(({ pem }) => [`${kind}-${short(pem)}.pem`, `${pem}\n`] as const)
   const trust = certificates('trust', options.trust)
@@ -45,14 +44,14 @@ export function planMake({ platform, targets, options, script, version, machine,
     CROSS_COMPILE: crossPrefix(platform, machine),
     // 1.21.1 draws the id by lot and takes the time from the clock; 2.0.0 hashes objects, which know the path they were compiled in.
     BUILD_ID_CMD: `printf "%s" "$@ ${buildId({ options, script, version })}" | cksum | cut -d" " -f1`,
-    BUILD_TIMESTAMP: EPOCH,
+    BUILD_TIMESTAMP: String(epoch),
     // Older sources on a newer compiler: what is a warning shall not stop a build.
     NO_WERROR: '1',
     ...versionVariables(version),
   }
   return {
     argv: ['make', `-j${jobs}`, ...targets, ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)],
-    env: { SOURCE_DATE_EPOCH: EPOCH },
+    env: { SOURCE_DATE_EPOCH: String(epoch) },
     input: Object.fromEntries([...trust, ...carried, ...(script === undefined ? [] : [[SCRIPT_FILE, script] as const])]),
   }
 }

@@ -7,6 +7,8 @@ export interface SourceTree {
   directory: string
   /** Whether its configuration has heard of a macro. */
   knows: Knows
+  /** Of its Makefile, in seconds: when the source was made. */
+  epoch: number
   /** Files that a platform may compile, at most. */
   sources: number
 }
@@ -20,7 +22,13 @@ export async function readSourceTree(directory: string): Promise<SourceTree> {
   const texts = await Promise.all(names.map((name) => readFile(join(config, name), 'utf8')))
   const words = new Set(texts.flatMap((text) => text.match(/\b[A-Z][A-Z0-9_]{2,}\b/g) ?? []))
   const files = await readdir(join(directory, 'src'), { recursive: true })
-  return { directory, knows: (macro) => words.has(macro), sources: files.filter((name) => /\.[cS]$/.test(name)).length }
+  const { mtimeMs } = await stat(join(directory, 'src', 'Makefile'))
+  return {
+    directory,
+    epoch: Math.floor(mtimeMs / 1000),
+    knows: (macro) => words.has(macro),
+    sources: files.filter((name) => /\.[cS]$/.test(name)).length,
+  }
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,13 +1,13 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import { tryLock } from './tree-lock.ts'
 
 const POLL_MS = 200
 
-/** The unpacked source that trees are copied from; unpacked once, by whoever comes first, and then only read. */
+/** The unpacked source that trees are copied from; unpacked once, by whoever comes first, and then only read. `unpack` tells its root. */
 export async function withTemplate<T>(
-  what: { directory: string; name: string; clock: Clock; signal: AbortSignal; unpack(directory: string): Promise<void> },
+  what: { directory: string; name: string; clock: Clock; signal: AbortSignal; unpack(directory: string): Promise<string> },
   use: (directory: string) => Promise<T>,
 ): Promise<T> {
   const { directory, name, clock, signal } = what
@@ -25,22 +25,13 @@ export async function withTemplate<T>(
       if (await exists(place)) break
       const half = `${place}.half`
       await rm(half, { recursive: true, force: true })
-      await mkdir(half)
-      await what.unpack(half)
-      await rename(await rootOf(half), place)
+      await rename(await what.unpack(half), place)
       await rm(half, { recursive: true, force: true })
     } finally {
       await lock.release()
     }
   }
   return use(place)
-}
-
-/** Tarballs have all in one directory; what was unpacked from elsewhere may not. */
-async function rootOf(directory: string): Promise<string> {
-  const entries = await readdir(directory, { withFileTypes: true })
-  const [only] = entries
-  return entries.length === 1 && only?.isDirectory() && only.name !== 'src' ? join(directory, only.name) : directory
 }
 
 async function exists(path: string): Promise<boolean> {
