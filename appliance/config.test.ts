@@ -65,6 +65,36 @@ for (const { what, content, env, says } of [
     expect(() => read(content, env)).toThrow(says)
   })
 
+test('a site without any uplink needs no manager', () => {
+  expect(read({})).toMatchObject({ run: 'daemon', config: { ports: { http: 80 } } })
+})
+
+test('import takes a file, a data directory, and the fingerprint as people copy it', () => {
+  const trust = 'AB:'.repeat(31)
+  expect(readConfig(['import', '/media/stick/site.tar', '--data', dir, '--trust', `${trust}CD`], {})).toEqual({
+    run: 'import',
+    file: '/media/stick/site.tar',
+    data: dir,
+    trust: `${'ab'.repeat(31)}cd`,
+    media: undefined,
+  })
+  expect(readConfig(['import', '-', '--data', dir, '--media', dir], {})).toMatchObject({ file: '-', media: dir })
+})
+
+for (const { argv, says } of [
+  { argv: ['import'], says: /import: expected the path of one offline bundle/ },
+  { argv: ['import', 'a.tar', 'b.tar', '--data', dir], says: /import: expected the path of one/ },
+  { argv: ['import', 'a.tar'], says: /--data: expected the appliance's data directory/ },
+  { argv: ['import', 'a.tar', '--data', dir, '--config', 'x'], says: /--config is not for import/ },
+  { argv: ['import', 'a.tar', '--data', dir, '--trust', 'abcd'], says: /--trust: expected a SHA-256 fingerprint/ },
+  { argv: ['improt', 'a.tar', '--data', dir], says: /unknown command "improt"/ },
+  { argv: ['--data', dir, '--trust', 'ab'.repeat(32)], says: /--trust belongs to "import FILE"/ },
+])
+  test(`${argv.slice(0, 3).join(' ') || 'no file'} ... is refused by name: ${says.source}`, () => {
+    expect(() => readConfig(argv, {})).toThrow(ConfigError)
+    expect(() => readConfig(argv, {})).toThrow(says)
+  })
+
 test('missing and unknown options are named', () => {
   expect(() => readConfig([], {})).toThrow(/--config: expected/)
   expect(() => readConfig(['--config', file(GOOD)], {})).toThrow(/--data: expected/)

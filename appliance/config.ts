@@ -90,7 +90,7 @@ function readImport(
   if (data === undefined) throw new ConfigError("--data: expected the appliance's data directory")
   if (config !== undefined) throw new ConfigError('--config is not for import')
   const fingerprint = Fingerprint.optional().safeParse(trust)
-  if (!fingerprint.success) throw new ConfigError(explain('--trust', fingerprint.error))
+  if (!fingerprint.success) throw new ConfigError(`--trust: ${fingerprint.error.issues[0]?.message}`)
   return {
     run: 'import',
     file: file === '-' ? file : resolve(file),

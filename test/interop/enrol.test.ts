@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { openStore } from '@bridgehead/appliance/store/store.ts'
 import { type EnrolDeps, enrol } from '@bridgehead/appliance/uplink/enrol.ts'
 import { createSigningKey, type Identity } from '@bridgehead/appliance/uplink/identity.ts'
-import { readMembership } from '@bridgehead/appliance/uplink/membership.ts'
+import { readMembership, readSite, writeAdoption } from '@bridgehead/appliance/uplink/membership.ts'
 import { selfSignedIdentity } from '@bridgehead/manager/engines/tls/certificate.ts'
 import { steppedClock, systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
@@ -17,6 +17,7 @@ import { verifyDocument } from '@bridgehead/shared/model/signed.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 
 const directory = mkdtempSync(join(tmpdir(), 'bh-enrol-'))
+const OWN = '01900000-0000-7000-8000-00000000000a'
 const TOKEN = 'one-time-token-0123456789'
 const WIREGUARD = { privateKey: `${'A'.repeat(42)}A=`, publicKey: `${'B'.repeat(42)}A=` }
 let tls: Awaited<ReturnType<typeof selfSignedIdentity>>
@@ -59,7 +60,7 @@ const member = (request: EnrolRequest): { status: number; body: EnrolAnswer } =>
   status: 200,
   body: {
     protocol: 1,
-    site: '01900000-0000-7000-8000-00000000000a',
+    site: OWN,
     name: 'nuremberg',
     managerKeys: [request.signingKey],
     redis: { host: '127.0.0.1', port: 6390, username: 'site-x' },
@@ -196,4 +197,32 @@ test('a box without a token says so', async () => {
   const { token: _, ...config } = one.deps.config
   expect(await enrol({ ...one.deps, config })).toBeUndefined()
   expect(one.said.join('\n')).toMatch(/enrol\.no_token/)
+})
+
+const adoption = (site: string) => {
+  const { d: _, ...key } = createSigningKey()
+  return { site, name: 'nuremberg', managerKeys: [key] }
+}
+
+test('a box that a bundle gave its site needs no token, and says so', async () => {
+  const one = box({ manager: 'http://127.0.0.1:1' })
+  await writeAdoption(one.deps.store, adoption(OWN))
+  const { token: _, ...config } = one.deps.config
+  expect(await enrol({ ...one.deps, config })).toBeUndefined()
+  expect(one.said.join('\n')).toMatch(/enrol\.offline .*nuremberg/)
+  expect(one.said.join('\n')).not.toMatch(/no_token/)
+})
+
+test('when an uplink comes, it enrols into its own site, and into no other', async () => {
+  const door = await manager(member, false)
+  const stranger = box({ manager: door.url })
+  await writeAdoption(stranger.deps.store, { ...adoption(newId()), name: 'elsewhere' })
+  expect(await enrol(stranger.deps)).toBeUndefined()
+  expect(stranger.said.join('\n')).toMatch(/enrol\.other_site .*elsewhere/)
+  expect(readMembership(stranger.deps.store)).toBeUndefined()
+
+  const own = box({ manager: door.url })
+  await writeAdoption(own.deps.store, adoption(OWN))
+  expect(await enrol(own.deps)).toMatchObject({ site: OWN, secret: 'secret' })
+  expect(readSite(own.deps.store)).toMatchObject({ site: OWN })
 })

@@ -299,3 +299,30 @@ test('a full disk: what is not wanted goes, what is wanted stays, and the reason
   expect(events().at(-1)).toMatchObject({ kind: 'artifact.refused', why: expect.stringMatching(/no room/) })
   expect((await stat(join(directory, refOf(BIG).sha256))).size).toBe(BIG.length) // removing it would not have helped
 })
+
+test('a file that came by another way is moved in and told, and ends the download of the same', async () => {
+  handle = () => undefined // never answers
+  const ref = refOf(BIG)
+  await cache.start()
+  cache.want([ref])
+  const waiting = cache.ensure(ref.sha256)
+  while (asked.length === 0) await systemClock.sleep(5)
+  const from = join(directory, 'brought')
+  await writeFile(from, BIG)
+  await cache.admit(ref, from)
+  expect(await waiting).toBe(cache.path(ref.sha256))
+  expect(await readdir(directory)).toEqual([ref.sha256])
+  expect(events().map(({ kind }) => kind)).toEqual(['artifact.ready'])
+  await cache.admit(ref, from) // again, as after a crash
+  expect(events().map(({ kind }) => kind)).toEqual(['artifact.ready'])
+})
+
+test('a crash between moving and recording is made good; a file that is nowhere is not taken for one that is here', async () => {
+  const ref = refOf(SMALL)
+  await cache.start()
+  await writeFile(join(directory, ref.sha256), SMALL)
+  await cache.admit(ref, join(directory, 'gone'))
+  expect(cache.path(ref.sha256)).toBeDefined()
+  await expect(cache.admit(refOf(BIG), join(directory, 'gone'))).rejects.toThrow('is neither at')
+  expect(cache.path(refOf(BIG).sha256)).toBeUndefined()
+})
