@@ -10,6 +10,8 @@ export const SCOPES = [
   'runs:write',
   'images:read',
   'images:write',
+  'media:read',
+  'media:write',
   'admin',
 ] as const
 export type Scope = (typeof SCOPES)[number]

@@ -1,0 +1,245 @@
+import type { Clock } from '@bridgehead/shared/clock.ts'
+import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
+import { streamSSE } from 'hono/streaming'
+import { z } from 'zod'
+import type { Bucket } from '../../engines/bucket/bucket.ts'
+import { body, json, NOTHING, newApp, operation } from '../../engines/http/app.ts'
+import { notFound, Problem } from '../../engines/http/problem.ts'
+import type { Jobs } from '../../engines/jobs/jobs.ts'
+import type { MediaJobs } from './jobs.ts'
+import { Link, type Links } from './links.ts'
+import { findMedia, hashOf } from './make.ts'
+import { Media, type MediaRequest, mediaRequests, showMedia } from './media.ts'
+import { MediaRecipe } from './recipe.ts'
+import { type Resolver, resolveRecipe } from './resolve.ts'
+
+export interface MediaRoutesDeps extends Resolver {
+  bucket: Bucket
+  jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
+  kinds: MediaJobs
+  links: Links
+  /** Signs manifests. */
+  signingKey: PrivateKey
+  /** Where people reach this manager, such as `https://manager.example:8443`. */
+  publicUrl: string
+  clock: Clock
+}
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+const params = z.object({ hash })
+const NewLink = z.strictObject({
+  /** Name of one of the files. */
+  file: z.string().max(100),
+  /** One minute to 30 days; a day unless told. */
+  expiresInSeconds: z.int().min(60).max(2_592_000).default(86_400),
+})
+const ShownLink = Link.extend({
+  /** Short, public: for a phone, a chat, a QR code. */
+  url: z.url(),
+  /** The file itself, with ranges; lives an hour at most. */
+  download: z.url().optional(),
+})
+const Signed = z.object({
+  /** Compact JWS (RFC 7515) of the whole manifest, `typ` bridgehead-manifest. */
+  jws: z.string(),
+  kid: z.string(),
+})
+
+const op = {
+  create: operation('media:write', {
+    method: 'post',
+    path: '/media',
+    tags: ['media'],
+    summary: 'Make boot media from one recipe, or find what is there',
+    description: 'ISO, USB stick, Raspberry Pi image, PXE set, Secure Boot set, offline bundle: any of them from one recipe, in one call.',
+    request: { body: body(MediaRecipe) },
+    responses: { 200: json(Media, 'They are there already.'), 202: json(Media, 'They are being made; `hash` names the job as well.') },
+  }),
+  list: operation('media:read', {
+    method: 'get',
+    path: '/media',
+    tags: ['media'],
+    summary: 'Media that this organisation asked for',
+    responses: { 200: json(z.object({ items: z.array(Media) }), 'Newest first.') },
+  }),
+  get: operation('media:read', {
+    method: 'get',
+    path: '/media/{hash}',
+    tags: ['media'],
+    summary: 'One recipe, how far it is, its files with their sha256, and the last lines of its log',
+    request: { params },
+    responses: { 200: json(Media, 'The media.') },
+  }),
+  follow: operation('media:read', {
+    method: 'get',
+    path: '/media/{hash}/progress',
+    tags: ['media'],
+    summary: 'The media now and after each change, as server-sent events, until they are ready or have failed',
+    request: { params },
+    responses: { 200: { content: { 'text/event-stream': { schema: z.string() } }, description: 'Events `media`; `data` is the media.' } },
+  }),
+  cancel: operation('media:write', {
+    method: 'post',
+    path: '/media/{hash}/cancel',
+    tags: ['media'],
+    summary: 'Stop making them',
+    request: { params },
+    responses: { 204: NOTHING },
+  }),
+  remove: operation('media:write', {
+    method: 'delete',
+    path: '/media/{hash}',
+    tags: ['media'],
+    summary: 'Forget them, and their links',
+    request: { params },
+    responses: { 204: NOTHING },
+  }),
+  signature: operation('media:read', {
+    method: 'get',
+    path: '/media/{hash}/signature',
+    tags: ['media'],
+    summary: 'The manifest (every file with size and sha256), signed by this manager',
+    request: { params },
+    responses: { 200: json(Signed, 'Made now.') },
+  }),
+  download: operation('media:read', {
+    method: 'get',
+    path: '/media/{hash}/files/{file}',
+    tags: ['media'],
+    summary: 'Download one file',
+    request: { params: params.extend({ file: z.string().max(100) }) },
+    responses: { 302: { description: 'To a presigned URL, good for an hour, which knows ranges.' } },
+  }),
+  link: operation('media:write', {
+    method: 'post',
+    path: '/media/{hash}/links',
+    tags: ['media'],
+    summary: 'A short public link to one file',
+    request: { params, body: body(NewLink) },
+    responses: { 201: json(ShownLink, 'The link.') },
+  }),
+  links: operation('media:read', {
+    method: 'get',
+    path: '/media/{hash}/links',
+    tags: ['media'],
+    summary: 'Short links to these media',
+    request: { params },
+    responses: { 200: json(z.object({ items: z.array(ShownLink) }), 'Newest first.') },
+  }),
+  unlink: operation('media:write', {
+    method: 'delete',
+    path: '/media/{hash}/links/{code}',
+    tags: ['media'],
+    summary: 'End a short link now',
+    request: { params: params.extend({ code: z.string().max(20) }) },
+    responses: { 204: NOTHING },
+  }),
+}
+
+/** `/media`: the door of this room. The short links' own door is `linkRoutes`. */
+export function mediaRoutes(deps: MediaRoutesDeps) {
+  const { bucket, jobs, kinds, links, clock, publicUrl } = deps
+  const requests = mediaRequests(bucket)
+  const show = (request: MediaRequest) => showMedia({ bucket, status: jobs.status }, request)
+  const mine = async (organisation: string, id: string) => {
+    const request = await requests.find(organisation, id)
+    if (!request) throw notFound('media', id)
+    return request
+  }
+  const finished = async (organisation: string, id: string) => {
+    await mine(organisation, id)
+    const manifest = await findMedia(bucket, id)
+    if (!manifest) throw new Problem('unavailable', 'these media are not ready; ask for them again, or wait')
+    return manifest
+  }
+  const fileOf = async (organisation: string, id: string, name: string) => {
+    const files = Object.values((await finished(organisation, id)).files).flat()
+    const file = files.find((one) => one.name === name)
+    if (!file) throw notFound('file among these media', name)
+    return file
+  }
+  const presigned = async (file: Link['file'], seconds: number) =>
+    bucket.presign(file.sha256, { expiresSeconds: Math.min(seconds, 3600), name: file.name })
+  const shown = (link: Link) => ({ ...link, url: `${publicUrl}/d/${link.code}` })
+
+  return newApp()
+    .openapi(op.create, async (c) => {
+      const { organisation } = c.get('principal')
+      const { resolved, ways } = await resolveRecipe(c.req.valid('json'), organisation, deps)
+      const id = await hashOf(resolved)
+      const { recipe, target } = resolved
+      const request = await requests.add(organisation, { hash: id, recipe, target, ways, requestedAt: clock.now() })
+      const before = await show(request)
+      if (before.state === 'ready') return c.json(before, 200)
+      if (before.state !== 'waiting' && before.state !== 'making') await jobs.enqueue(kinds.media, resolved, { id })
+      return c.json(await show(request), 202)
+    })
+    .openapi(op.list, async (c) => {
+      const items = await Promise.all((await requests.list(c.get('principal').organisation)).map(show))
+      return c.json({ items }, 200)
+    })
+    .openapi(op.get, async (c) => {
+      const id = c.req.valid('param').hash
+      const media = await show(await mine(c.get('principal').organisation, id))
+      return c.json({ ...media, lines: (await jobs.status(id))?.lines ?? [] }, 200)
+    })
+    .openapi(op.follow, async (c) => {
+      const id = c.req.valid('param').hash
+      const request = await mine(c.get('principal').organisation, id)
+      return streamSSE(c, async (stream) => {
+        const ended = new AbortController()
+        stream.onAbort(() => ended.abort())
+        const send = async () => stream.writeSSE({ event: 'media', data: JSON.stringify(await show(request)) })
+        let told = false
+        for await (const _ of jobs.follow(id, ended.signal)) {
+          await send()
+          told = true
+        }
+        if (!told && !ended.signal.aborted) await send() // no job: ready since long, or lost
+      })
+    })
+    .openapi(op.cancel, async (c) => {
+      const id = c.req.valid('param').hash
+      await mine(c.get('principal').organisation, id)
+      await jobs.cancel(id)
+      return c.body(null, 204)
+    })
+    .openapi(op.remove, async (c) => {
+      const id = c.req.valid('param').hash
+      const { organisation } = c.get('principal')
+      await mine(organisation, id)
+      for (const { code } of await links.list(organisation, id)) await links.remove(organisation, code)
+      await requests.remove(organisation, id)
+      return c.body(null, 204)
+    })
+    .openapi(op.signature, async (c) => {
+      const manifest = await finished(c.get('principal').organisation, c.req.valid('param').hash)
+      return c.json({ jws: await signDocument('manifest', manifest, deps.signingKey), kid: deps.signingKey.kid }, 200)
+    })
+    .openapi(op.download, async (c) => {
+      const { hash: id, file } = c.req.valid('param')
+      return c.redirect(await presigned(await fileOf(c.get('principal').organisation, id, file), 3600), 302)
+    })
+    .openapi(op.link, async (c) => {
+      const { organisation } = c.get('principal')
+      const id = c.req.valid('param').hash
+      const { file: name, expiresInSeconds } = c.req.valid('json')
+      const file = await fileOf(organisation, id, name)
+      const link = await links.add({ organisation, hash: id, file, expiresAt: clock.now() + expiresInSeconds * 1000 })
+      const download = new URL(await presigned(file, expiresInSeconds), publicUrl).href
+      return c.json({ ...shown(link), download }, 201)
+    })
+    .openapi(op.links, async (c) => {
+      const { organisation } = c.get('principal')
+      const id = c.req.valid('param').hash
+      await mine(organisation, id)
+      return c.json({ items: (await links.list(organisation, id)).map(shown) }, 200)
+    })
+    .openapi(op.unlink, async (c) => {
+      const { organisation } = c.get('principal')
+      const { hash: id, code } = c.req.valid('param')
+      await mine(organisation, id)
+      if (!(await links.remove(organisation, code))) throw notFound('link', code)
+      return c.body(null, 204)
+    })
+}
