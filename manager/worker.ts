@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { access, constants, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
@@ -39,7 +39,7 @@ export function createWorker(
     name: 'worker',
     async start() {
       const connect = opener(await redisTarget(config.redis), log)
-      const bucket = openBucket(config, clock)
+      const bucket = await openBucket(config, clock)
       const watch = connect({ lazyConnect: true, connectionName: 'worker', enableReadyCheck: false })
       try {
         await reach(watch)
@@ -94,8 +94,17 @@ function withoutReadyCheck(connect: Opener): Opener {
   return (options) => connect({ enableReadyCheck: false, ...options })
 }
 
-function openBucket(config: WorkerConfig, clock: Clock): Bucket {
-  if ('s3' in config.bucket) return createS3Bucket({ ...config.bucket.s3, temporary: join(config.work, 'tmp'), clock })
+/** Throws when it is out of reach: better no worker than one whose jobs all fail, or whose artifacts nobody finds. */
+async function openBucket(config: WorkerConfig, clock: Clock): Promise<Bucket> {
+  const failed = (cause: unknown) => {
+    throw new Error(`the bucket ${shownBucket(config.bucket)}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
+  if ('s3' in config.bucket) {
+    const bucket = createS3Bucket({ ...config.bucket.s3, temporary: join(config.work, 'tmp'), clock })
+    await bucket.getDocument('worker-looks-at-the-bucket.json').catch(failed)
+    return bucket
+  }
+  await access(config.bucket.directory, constants.R_OK | constants.W_OK | constants.X_OK).catch(failed)
   // Links are the manager's: it has the key.
   const presigner = {
     sign: () => {

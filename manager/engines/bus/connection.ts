@@ -27,15 +27,17 @@ export function opener(target: string | ConnectOptions, log: Log): Opener {
   }
 }
 
-/** Resolves once a lazy connection answers; throws its last error after `timeoutMs`, or as soon as `signal` aborts. */
+/** Resolves once a lazy connection answers; throws its last error after `timeoutMs`, when the login is refused, or when `signal` aborts. */
 export async function waitReady(
   redis: Redis,
   { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
   let last: Error | undefined
-  const limit = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])])
+  const refused = new AbortController()
+  const limit = AbortSignal.any([AbortSignal.timeout(timeoutMs), refused.signal, ...(signal ? [signal] : [])])
   const remember = (error: Error) => {
     last = error
+    if (/^(WRONGPASS|NOAUTH)/.test(error.message)) refused.abort()
   }
   redis.on('error', remember)
   try {
