@@ -55,6 +55,7 @@ async function installFromBundle(lab: Lab, firmware: 'bios' | 'uefi'): Promise<v
   say(`bundle of ${(statSync(bundle.file).size / 1e6).toFixed(0)} MB: imported in ${formatMs(Date.now() - began)}`)
   expect(imported.stdout).toContain('takes it in when it starts')
   appliance.start()
+  await waitFor('the appliance to run', () => (lastLines(appliance.logFile, 50).includes('appliance.started') ? true : undefined))
 
   const store = siteStore(appliance.data)
   const machine = await plugIn({ lab }, { lab: place }, { firmware, accelerator: rig.speed })

@@ -16,7 +16,7 @@ export interface ImportCommand {
 export async function runImport({ file, ...command }: ImportCommand): Promise<number> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
   try {
-    const input = file === '-' ? process.stdin : (await open(file)).createReadStream({ highWaterMark: 1_048_576 })
+    const input = file === '-' ? process.stdin : (await open(file)).createReadStream({ highWaterMark: 262_144 })
     const done = await importBundle({ ...command, file: input, say, clock: systemClock, newId })
     if (done.kind === 'applied') say(`the site runs on revision ${done.revision} now`)
     else say(`revision ${done.revision} is ready; the appliance does not answer and takes it in when it starts`)
