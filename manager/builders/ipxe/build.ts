@@ -23,8 +23,8 @@ export interface IpxeBuildDeps extends Pick<BuildDeps, 'bucket' | 'clock' | 'log
 }
 
 export interface IpxeBuild {
-  /** In the order of the request's targets. */
-  outputs: { target: IpxeTarget; artifact: ArtifactRef }[]
+  /** Named by their targets, in the order of the request. */
+  outputs: ArtifactRef[]
   /** Debian package -> version. */
   toolchain: Record<string, string>
   /** By platform: how the tree began (`warm`, `cold` ...) and how long its make took. */
@@ -125,8 +125,7 @@ async function buildPlatform(one: PlatformPlan, deps: IpxeBuildDeps & { director
     )
     const outputs = []
     for (const { target, bytes } of made.files) {
-      const name = target.replace('/', '.')
-      outputs.push({ target, artifact: { ...(await bucket.put(bytes, { name })), name } })
+      outputs.push({ ...(await bucket.put(bytes, { name: target })), name: target })
     }
     await deps.progress(1, 'done')
     return { objects: made.objects, outputs, began: tree.began, seconds: made.seconds }

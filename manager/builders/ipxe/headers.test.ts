@@ -1,12 +1,23 @@
 import { expect, test } from 'vitest'
 import { configHeaders } from './headers.ts'
 import { IpxeOptions } from './options.ts'
+import { EC_CA, RSA_CA } from './testing-certificates.ts'
 
 const BIOS = { firmware: 'bios', architecture: 'x86_64' } as const
 const UEFI = { firmware: 'uefi', architecture: 'x86_64' } as const
 const ARM = { firmware: 'uefi', architecture: 'arm64' } as const
 /** Macros that 1.21.1 has never heard of. */
-const SINCE_2 = ['SERIAL_SPCR', 'SERIAL_FIXED', 'FORM_CMD', 'USB_CMD', 'IMAGE_ARCHIVE_CMD', 'IMAGE_MEM_CMD', 'SHIM_CMD', 'FDT_CMD']
+const SINCE_2 = [
+  'CRYPTO_PUBKEY_ECDSA',
+  'SERIAL_SPCR',
+  'SERIAL_FIXED',
+  'FORM_CMD',
+  'USB_CMD',
+  'IMAGE_ARCHIVE_CMD',
+  'IMAGE_MEM_CMD',
+  'SHIM_CMD',
+  'FDT_CMD',
+]
 const old = (macro: string) => !SINCE_2.includes(macro)
 const recent = () => true
 
@@ -103,6 +114,13 @@ for (const { wish, options, place = BIOS, knows = recent, file = 'general.h', ha
     place: ARM,
     knows: old,
     problems: ['serial.uefi: on arm64 this needs iPXE 2.0.0 or newer, which asks the firmware where the port is'],
+  },
+  { wish: 'an EC root is good for 2.0.0', options: { https: true, trust: EC_CA } },
+  {
+    wish: 'an EC root is a problem for 1.21.1',
+    options: { https: true, trust: RSA_CA + EC_CA },
+    knows: old,
+    problems: ['trust: CN=EC test root has an EC key; this version of iPXE checks RSA alone'],
   },
   {
     wish: 'cross-signed certificates from another place',

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { FEATURE_NAMES, feature } from './features.ts'
 import type { IpxeOptions, SyslogLevel } from './options.ts'
+import { certificatesIn } from './pem.ts'
 import type { ScriptPlace } from './script.ts'
 
 /** What a source tree's `config/` says: whether a macro occurs there at all. */
@@ -57,6 +58,10 @@ export function configHeaders(options: IpxeOptions, place: ScriptPlace, knows: K
   // object names have underscores where file names have dashes
   define('console', 'KEYBOARD_MAP', options.keyboard.replaceAll('-', '_'))
   serialConsole(options, place, knows, define, problems)
+  if (!knows('CRYPTO_PUBKEY_ECDSA'))
+    for (const field of ['trust', 'certificates'] as const)
+      for (const { key, subject } of options[field] === undefined ? [] : certificatesIn(options[field]))
+        if (key === 'ec') problems.push(`${field}: ${subject} has an EC key; this version of iPXE checks RSA alone`)
 
   const files = Object.fromEntries(Object.entries(headers).map(([name, lines]) => [`${name}.h`, `${lines.join('\n')}\n`]))
   return { files, problems }

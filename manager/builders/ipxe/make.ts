@@ -1,6 +1,6 @@
-import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { collect } from '../collect.ts'
 import type { Confined } from '../confine/confine.ts'
 import { BuildError } from '../confine/error.ts'
 import { INPUT, type MakePlan, SCRIPT_FILE, TREE } from './make-plan.ts'
@@ -27,7 +27,6 @@ export interface MakeDeps {
 }
 
 const LIMITS = { seconds: 3_600, memoryMiB: 4_096, processes: 512, outputMiB: 2_048 }
-const LARGEST_OUTPUT = 64 * 1_048_576
 
 /** One make in one tree. The script's presence in what was linked is checked: no build ever hands out another's script. */
 export async function makeIn(
@@ -55,7 +54,7 @@ export async function makeIn(
   })
   await checkScript(tree, job)
   const files = []
-  for (const target of job.targets) files.push({ target, bytes: await readOwn(tree, `src/${target}`) })
+  for (const target of job.targets) files.push({ target, bytes: await collect(tree.directory, `src/${target}`) })
   return { files, objects: progress.objects, seconds }
 }
 
@@ -88,7 +87,7 @@ async function forget(tree: Tree, platform: IpxePlatform): Promise<void> {
 
 async function checkScript(tree: Tree, { platform, script }: MakeJob): Promise<void> {
   if (script === undefined) return
-  const embedded = await readOwn(tree, `src/${platform}/embedded.o`)
+  const embedded = await collect(tree.directory, `src/${platform}/embedded.o`)
   if (!embedded.includes(Buffer.from(script))) throw new BuildError('exit', 'make embedded another script than it was given')
 }
 
@@ -106,18 +105,6 @@ async function ownDirectory(tree: Tree, path: string): Promise<string> {
 async function mustBeOwn(tree: Tree, path: string): Promise<void> {
   const [root, real] = await Promise.all([realpath(tree.directory), realpath(join(tree.directory, path))])
   if (real !== join(root, path)) throw new BuildError('source', `${path} leads out of the source tree`)
-}
-
-async function readOwn(tree: Tree, path: string): Promise<Buffer> {
-  await mustBeOwn(tree, path)
-  const file = await open(join(tree.directory, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  try {
-    const is = await file.stat()
-    if (!is.isFile() || is.size === 0 || is.size > LARGEST_OUTPUT) throw new BuildError('exit', `make left no usable ${path}`)
-    return await file.readFile()
-  } finally {
-    await file.close()
-  }
 }
 
 async function writeIfOther(path: string, text: string): Promise<void> {

@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { IpxeRequest } from './request.ts'
+import { z } from 'zod'
+import { checkIpxeRequest, ipxeRequestShape } from './request.ts'
 import { EC_CA, ED25519_CA, PRIVATE_KEY, RSA_CA } from './testing-certificates.ts'
 
+const IpxeRequest = z.strictObject(ipxeRequestShape).superRefine(checkIpxeRequest)
 const base = { builder: 'ipxe', targets: ['bin/undionly.kpxe'] }
 
 test('what is left out has its default, and targets have one order', () => {

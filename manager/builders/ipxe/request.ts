@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { Source } from '../sources/source.ts'
 import { IpxeOptions } from './options.ts'
 import { checkScript, SCRIPT_BYTES, type ScriptPlace } from './script.ts'
 
@@ -36,20 +35,22 @@ const targets = z
   // in one order and each once, so that the same wish has the same name
   .transform((list) => IpxeTarget.options.filter((target) => list.includes(target)))
 
-/** What people ask for. The script is checked against the options and against the machines that the targets are for. */
-export const IpxeRequest = z
-  .strictObject({
-    builder: z.literal('ipxe'),
-    targets,
-    options: IpxeOptions.prefault({}),
-    /** Runs as soon as the loader starts, in place of the loader's own `autoboot`. */
-    script: z.string().max(SCRIPT_BYTES, `expected a script of at most ${SCRIPT_BYTES} bytes`).optional(),
-    source: Source.optional(),
-  })
-  .superRefine((request, context) => {
-    if (request.script === undefined) return
-    const places = [...new Set(request.targets.map(platformOf))].map((platform) => PLATFORMS[platform])
-    for (const { message } of checkScript(request.script, request.options, places))
-      context.addIssue({ code: 'custom', path: ['script'], message })
-  })
-export type IpxeRequest = z.infer<typeof IpxeRequest>
+/** Members of a request besides its source. */
+export const ipxeRequestShape = {
+  builder: z.literal('ipxe'),
+  targets,
+  options: IpxeOptions.prefault({}),
+  /** Runs as soon as the loader starts, in place of the loader's own `autoboot`. */
+  script: z.string().max(SCRIPT_BYTES, `expected a script of at most ${SCRIPT_BYTES} bytes`).optional(),
+}
+
+/** For `superRefine`: checks the script against the options and against the machines that the targets are for. */
+export function checkIpxeRequest(
+  request: { targets: readonly IpxeTarget[]; options: IpxeOptions; script?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if (request.script === undefined) return
+  const places = [...new Set(request.targets.map(platformOf))].map((platform) => PLATFORMS[platform])
+  for (const { message } of checkScript(request.script, request.options, places))
+    context.addIssue({ code: 'custom', path: ['script'], message })
+}
