@@ -55,6 +55,11 @@ for (const { tool, log, message, reason = 'exit' } of [
     message: 'the build used up its memory: cc1: out of memory allocating 65536 bytes after a total of 1 bytes',
   },
   {
+    tool: 'a linker, in a log that also lists the names of errors',
+    log: ['ENOMEM (12) => "Out of memory"', 'EFBIG (27) => "File too large"', 'ld: cannot find x.o'],
+    message: 'ld: cannot find x.o',
+  },
+  {
     tool: 'a shell that cannot fork',
     log: ['/bin/sh: 1: Cannot fork'],
     reason: 'processes',

@@ -31,13 +31,17 @@ const STRONG: readonly RegExp[] = [
 const WEAK = /^make(\[\d+\])?: \*\*\* /
 
 const LIMITS: readonly (readonly [BuildFailure, RegExp, string])[] = [
-  ['memory', /virtual memory exhausted|out of memory|Cannot allocate memory|bad_alloc|Killed signal terminated program/i, 'its memory'],
+  [
+    'memory',
+    /virtual memory exhausted|^out of memory!?$|: out of memory( allocating \d+ bytes.*)?$|: cannot allocate memory$|std::bad_alloc|Killed signal terminated program/i,
+    'its memory',
+  ],
   [
     'processes',
     /fork: (retry: )?Resource temporarily unavailable|[Cc]annot fork|vfork: Resource temporarily|fork: Resource temp/,
     'its processes',
   ],
-  ['output', /File size limit exceeded|File too large|No space left on device/, 'the space for its output'],
+  ['output', /^File size limit exceeded|: File too large$|: No space left on device$/, 'the space for its output'],
 ]
 
 export function createErrorWatch(): ErrorWatch {

@@ -26,10 +26,10 @@ const DOWNLOAD_MS = 600_000
 
 /**
  * The first of `sources` that can be had, as files in the bucket. Resolved once: a document remembers it, and the same wish gives the same
- * source as long as its files are there. Throws BuildError `source`, which names each place tried and what was wrong there.
+ * source as long as its files are there. `missing`: places that are known to have nothing. Throws BuildError `source`, which names each place tried and what was wrong there.
  */
-export async function resolveSource(sources: readonly Source[], deps: SourceDeps): Promise<SourceRef> {
-  const tried: string[] = []
+export async function resolveSource(sources: readonly Source[], deps: SourceDeps, missing: readonly string[] = []): Promise<SourceRef> {
+  const tried = [...missing]
   for (const source of sources) {
     try {
       return (await remembered(source, deps)) ?? (await remember(source, await fetchSource(source, deps), deps))

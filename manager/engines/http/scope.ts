@@ -10,6 +10,8 @@ export const SCOPES = [
   'runs:write',
   'images:read',
   'images:write',
+  'builds:read',
+  'builds:write',
   'media:read',
   'media:write',
   'admin',
