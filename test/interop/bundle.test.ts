@@ -179,7 +179,9 @@ test('killed at any moment, import and appliance end right when they run again',
   let kills = 0
   for (let round = 0; round < 14; round++) {
     const importing = one.begin(second.file)
-    await clock.sleep(120 + Math.random() * 700)
+    const lines = round % 6 // it says a line for each file; so the kills fall into all of its parts
+    await waitFor('its words', () => (importing.said.out.split('\n').length > lines ? true : undefined), { everyMs: 5 })
+    await clock.sleep(Math.random() * (lines === 0 ? 300 : 60))
     if (round % 3 === 2) {
       daemon.child.kill('SIGKILL')
       await daemon.ended

@@ -234,7 +234,7 @@ test('whatever bit of a bundle is flipped, and wherever it is cut, it is refused
     }
   }
   expect(await bring(whole)).toEqual({ kind: 'waiting', revision: 1 })
-})
+}, 60_000)
 
 test('without --trust a box of nobody shows the fingerprint and takes nothing; a later bundle of the same manager needs none', async () => {
   const plain = async (bundle: TarFile[]) => importBundle({ file: Readable.from([await tarOf(bundle)]), data, say: () => {}, clock, newId })
