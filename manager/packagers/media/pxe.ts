@@ -69,7 +69,7 @@ export const makePxe: Maker = async ({ name, loaders, script, target, signal }) 
     )
   }
   tar.finalize()
-  const packed = await compress(await whole, { level: 6 })
+  const packed = await compress(await whole, { level: 4 })
   signal.throwIfAborted()
   return [{ name: `${name}-pxe.tar.gz`, bytes: packed }, ...files]
 }

@@ -1,4 +1,4 @@
-import { glob, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { glob, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
 import type { Apt } from '../../../engines/apt/apt.ts'
@@ -25,7 +25,6 @@ export interface Found {
   from: string
   /** By the part's own file names. */
   paths: Record<string, string>
-  dispose(): Promise<void>
 }
 
 /** The package that is installed on this machine, when it has all that is wanted. */
@@ -46,38 +45,38 @@ export async function findOnMachine(spec: PartSpec, { machine = '/', signal }: F
     return undefined
   if (spec.refuse?.(version) !== undefined) return undefined
   const paths = await pathsIn(spec, machine)
-  return typeof paths === 'string' ? undefined : { version, from: 'machine', paths, dispose: async () => {} }
+  return typeof paths === 'string' ? undefined : { version, from: 'machine', paths }
 }
 
-/** From the archive, the first of the spec's releases that has it. Throws PartError. */
-export async function fetchPackage(spec: PartSpec, deps: FetchDeps): Promise<Found> {
+/** From the archive, the first of the spec's releases that has it; unpacked below `directory`. Throws PartError. */
+export async function fetchPackage(spec: PartSpec, directory: string, deps: FetchDeps): Promise<Found> {
   const tried: string[] = []
   for (const suite of spec.suites) {
-    const found = await fetchFrom(spec, suite, deps)
+    const found = await fetchFrom(spec, suite, join(directory, suite ?? 'own'), deps)
     if (typeof found !== 'string') return found
     tried.push(found)
   }
   throw new PartError(`package ${spec.package} (${Object.keys(spec.files).join(', ')}) cannot be had. ${tried.join('. ')}`)
 }
 
-async function fetchFrom(spec: PartSpec, suite: string | undefined, { apt, workDirectory, signal }: FetchDeps): Promise<Found | string> {
+async function fetchFrom(spec: PartSpec, suite: string | undefined, directory: string, deps: FetchDeps): Promise<Found | string> {
+  const { apt, workDirectory, signal } = deps
   const { architecture, components } = spec
-  await mkdir(workDirectory, { recursive: true })
-  const directory = await mkdtemp(join(workDirectory, 'part-'))
-  const dispose = () => rm(directory, { recursive: true, force: true })
   try {
     return await withPrivateApt({ apt, suite, architecture, components, workDirectory, signal }, async (archive) => {
+      const has = `Debian ${archive.suite} has`
+      const offered = await archive.version(spec.package)
+      if (offered === undefined) return `${has} no package ${spec.package}`
+      const refused = spec.refuse?.(offered)
+      if (refused !== undefined) return `${has} ${offered}: ${refused}`
       const named = await archive.download(spec.package, directory)
-      const { version } = named
-      const refused = spec.refuse?.(version)
-      const file = spec.dependency && refused === undefined ? await dependency(spec.dependency, named.file, archive, directory) : named.file
-      const paths = refused ?? (await unpacked(spec, file, directory, signal))
-      if (typeof paths !== 'string') return { version, from: `Debian ${archive.suite}`, paths, dispose }
-      await dispose()
-      return `Debian ${archive.suite} has ${version}: ${paths}`
+      const file = spec.dependency ? await dependency(spec.dependency, named.file, archive, directory) : named.file
+      const paths = await unpacked(spec, file, directory, signal)
+      return typeof paths === 'string'
+        ? `${has} ${named.version}: ${paths}`
+        : { version: named.version, from: `Debian ${archive.suite}`, paths }
     })
   } catch (error) {
-    await dispose()
     signal.throwIfAborted()
     if (error instanceof ArchiveError) return error.message
     throw error
@@ -123,5 +122,8 @@ async function pathsIn(spec: PartSpec, root: string): Promise<Record<string, str
 
 /** A path, or those that fit one with `*` in it. */
 async function placesOf(candidate: string, root: string): Promise<string[]> {
-  return candidate.includes('*') ? (await Array.fromAsync(glob(candidate, { cwd: root }))).sort() : [candidate]
+  if (!candidate.includes('*')) return [candidate]
+  const places: string[] = []
+  for await (const place of glob(candidate, { cwd: root })) places.push(place)
+  return places.sort()
 }

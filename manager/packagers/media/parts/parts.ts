@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 import type { Bucket } from '../../../engines/bucket/bucket.ts'
+import { withWorkDirectory } from '../../host-image/work-directory.ts'
 import { type FetchDeps, fetchPackage, findOnMachine } from './fetch.ts'
 import { isThere, namesOf, type PartSpec } from './spec.ts'
 
@@ -42,27 +43,22 @@ export async function getPart(spec: PartSpec, edition: string, deps: PartDeps): 
   const key = `parts/${edition === '' ? 'first' : createHash('sha256').update(edition).digest('hex').slice(0, 32)}/${spec.name}.json`
   const known = await findPart(key, spec, deps.bucket)
   if (known) return local(known, deps)
-  const found = (await findOnMachine(spec, deps)) ?? (await fetchPackage(spec, deps))
-  try {
+  return withWorkDirectory(deps.workDirectory, 'part', async (directory) => {
+    const found = (await findOnMachine(spec, deps)) ?? (await fetchPackage(spec, directory, deps))
     const files: Part['files'] = {}
-    for (const [name, path] of Object.entries(await made(spec, found.paths, deps)))
+    for (const [name, path] of Object.entries(await made(spec, found.paths, directory, deps.signal)))
       files[name] = { ...(await deps.bucket.put(createReadStream(path), { name, bytes: (await stat(path)).size })), name }
     const part: Part = { name: spec.name, package: spec.package, version: found.version, from: found.from, files }
     await deps.bucket.putDocument(key, part)
     return local(part, deps)
-  } finally {
-    await found.dispose()
-    if (spec.make) await rm(makeDirectory(spec, deps), { recursive: true, force: true })
-  }
+  })
 }
 
-const makeDirectory = ({ name }: PartSpec, { workDirectory }: PartDeps) => join(workDirectory, `make-${name}-${process.pid}`)
-
-async function made(spec: PartSpec, paths: Record<string, string>, deps: PartDeps): Promise<Record<string, string>> {
+async function made(spec: PartSpec, paths: Record<string, string>, work: string, signal: AbortSignal): Promise<Record<string, string>> {
   if (!spec.make) return paths
-  const directory = makeDirectory(spec, deps)
-  await mkdir(directory, { recursive: true })
-  return spec.make.run(paths, { directory, signal: deps.signal })
+  const directory = join(work, 'make')
+  await mkdir(directory)
+  return spec.make.run(paths, { directory, signal })
 }
 
 /** When everything that the spec names by now is in it, and all of that still in the bucket. */
