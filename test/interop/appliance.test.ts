@@ -14,6 +14,7 @@ import { silentLog } from '@bridgehead/shared/log.ts'
 import { EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
 import { signDocument } from '@bridgehead/shared/model/signed.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { createOfflineManager } from '../lab/offline.ts'
 import { freePort } from './free-port.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'bh-appliance-'))
@@ -217,6 +218,34 @@ test('it idles in little memory', async () => {
   expect(existsSync(join(one.data, 'appliance.sqlite'))).toBe(true)
   expect(rssMiB).toBeLessThan(150)
   process.stderr.write(`appliance: ${rssMiB.toFixed(0)} MiB RSS at idle, ${(statSync(main).size / 1024).toFixed(0)} KiB bundle\n`)
+})
+
+test('a site that lived on offline bundles is connected later, and tells what happened meanwhile', async () => {
+  const manager = createOfflineManager(join(directory, 'bucket'))
+  const kernel = await manager.put(Buffer.from('kernel'), 'vmlinuz')
+  const lan = { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'observe' as const }
+  const target = { kernel, initrd: kernel, cmdline: '' }
+  const bundle = await manager.bundle({ ...{ revision: 100_000, site: SITE, key: managerKey }, lan, target, loaders: {} })
+  const one = await box()
+  writeFileSync(one.file, '{}')
+  const importing = run(['import', bundle.file, '--data', one.data, '--trust', bundle.order.fingerprint])
+  expect(await importing.ended, importing.err()).toBe(0)
+  const before = enrolments
+  const alone = one.start()
+  await until(async () => (await one.script().catch(() => '')).startsWith('#!ipxe'))
+  alone.child.kill('SIGKILL')
+  await alone.ended
+  expect(enrolments).toBe(before)
+
+  const applied = () => [...events.values()].flatMap(({ kind, data }) => (kind === 'state.applied' ? [data.revision] : []))
+  expect(applied()).not.toContain(100_000)
+  writeFileSync(one.file, JSON.stringify({ manager: managerUrl, token: 'one-time-token-0123456789' }))
+  one.start()
+  await until(() => applied().includes(100_000))
+  expect([...events.values()].some(({ kind, data }) => kind === 'artifact.ready' && data.sha256 === kernel.sha256)).toBe(true)
+  await publish(100_001)
+  await until(() => applied().includes(100_001))
+  expect(enrolments).toBe(before + 1)
 })
 
 async function until(condition: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {

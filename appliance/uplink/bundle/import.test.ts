@@ -267,6 +267,13 @@ test('media are put where they are wanted, by their names', async () => {
   expect(readFileSync(join(data, 'sticks', 'stick0.img'), 'utf8')).toBe('stick')
 })
 
+test('two media of one name do not overwrite each other', async () => {
+  const sticks = [Buffer.from('one'), Buffer.from('two')]
+  const media = sticks.map((bytes) => refOf(bytes, 'stick.img'))
+  await bring(await bundleFiles({ media: sticks, head: { media } }), { media: join(data, 'sticks') })
+  expect(readdirSync(join(data, 'sticks')).sort()).toEqual(media.map(({ sha256 }) => `${sha256.slice(0, 8)}-stick.img`).sort())
+})
+
 test('a full disk is said beforehand; where the appliance runs, it is asked to make room first', async () => {
   const bundle = await bundleFiles()
   expect(await refusal(bring(bundle, { reserveBytes: 2 ** 60 }))).toMatch(

@@ -85,7 +85,7 @@ async function lay(tar: TarReader, files: ImportFiles, options: ImportOptions) {
   for (const { entry, artifact } of entriesOf(head)) {
     const body = await tar.next(entry, artifact.name, { exactly: artifact.bytes })
     const isMedium = !entry.startsWith('artifacts/')
-    const path = isMedium ? media && join(media, artifact.name) : files.artifact(artifact.sha256)
+    const path = isMedium ? media && join(media, mediumName(artifact, head)) : files.artifact(artifact.sha256)
     const isHere = !isMedium && (box.cached(artifact.sha256) === artifact.bytes || (await isStaged(artifact, path ?? '')))
     const left = path === undefined || (!isMedium && !needed.has(artifact.sha256))
     if (isHere || left) await checkBytes(artifact, body)
@@ -94,6 +94,11 @@ async function lay(tar: TarReader, files: ImportFiles, options: ImportOptions) {
   }
   await tar.end()
   return { head: { jws, revision: head.revision }, state }
+}
+
+/** Two recipes may have given their media one name. */
+function mediumName({ name, sha256 }: ArtifactRef, { media }: Pick<BundleHead, 'media'>): string {
+  return media.some((other) => other.name === name && other.sha256 !== sha256) ? `${sha256.slice(0, 8)}-${name}` : name
 }
 
 async function missing(head: BundleHead, box: BoxView, files: ImportFiles): Promise<number> {
