@@ -50,9 +50,14 @@ export function statusOf(job: Job, queue: QueueName, type: string, lines: string
     fraction: type === 'completed' ? 1 : fraction,
     text,
     lines,
-    error: type === 'failed' && !cancelled ? job.failedReason : undefined,
+    error: type === 'failed' && !cancelled ? reasonOf(job) : undefined,
     createdAt: job.timestamp,
     startedAt: job.processedOn,
     finishedAt: job.finishedOn,
   }
+}
+
+function reasonOf(job: Job): string {
+  if (!/stalled more than/.test(job.failedReason)) return job.failedReason
+  return 'each process that ran this job died of something or lost Redis, again and again; look for memory or disk that ran out'
 }

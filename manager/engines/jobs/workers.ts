@@ -5,6 +5,9 @@ import type { Redis } from 'ioredis'
 import { bullName, cancelKey, KEY_PREFIX, type QueueName } from './queues.ts'
 import { CANCELLED, type Handlers, runJob } from './run-job.ts'
 
+/** So often a job's process may die before the job is held to be the cause. */
+const MAX_DEATHS = 30
+
 /** The event by which followers learn of new lines. */
 export const LINES = 'lines'
 
@@ -65,9 +68,9 @@ export function startWorker(
       prefix: KEY_PREFIX,
       concurrency,
       // A job of a killed process runs again after at most the sum of these.
-      lockDuration: 10_000,
+      lockDuration: 8_000,
       stalledInterval: 5_000,
-      maxStalledCount: 5,
+      maxStalledCount: MAX_DEATHS,
     },
   )
   worker.on('error', failed)
