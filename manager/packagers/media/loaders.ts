@@ -1,4 +1,5 @@
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
+import type { BuilderSources } from '../../builders/deps.ts'
 import type { IpxeOptions } from '../../builders/ipxe/options.ts'
 import type { IpxeTarget } from '../../builders/ipxe/request.ts'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
@@ -13,11 +14,16 @@ export interface CompileRequest {
   /** Embedded in each. */
   script?: string
 }
+export interface AroundCompile {
+  signal: AbortSignal
+  /** `fraction` 0..1 of this build. */
+  progress(fraction: number, text: string): void | Promise<void>
+  log(line: string): void | Promise<void>
+  /** In place of the compiler's own, when the manager wrote them into the order. */
+  sources?: BuilderSources
+}
 /** Compiles iPXE, or finds what was compiled; gives each target's bytes in the bucket. */
-export type CompileLoaders = (
-  request: CompileRequest,
-  around: { signal: AbortSignal; progress(fraction: number, text: string): void | Promise<void>; log(line: string): void | Promise<void> },
-) => Promise<ReadonlyMap<IpxeTarget, ArtifactRef>>
+export type CompileLoaders = (request: CompileRequest, around: AroundCompile) => Promise<ReadonlyMap<IpxeTarget, ArtifactRef>>
 
 /** What the part `ipxe` calls each target. */
 const PREBUILT: Partial<Record<IpxeTarget, string>> = {
@@ -29,13 +35,10 @@ const PREBUILT: Partial<Record<IpxeTarget, string>> = {
   'bin-arm64-efi/ipxe.efi': 'ipxe-arm64.efi',
 }
 
-interface LoaderDeps {
+interface LoaderDeps extends AroundCompile {
   bucket: Bucket
   cacheDirectory: string
   compile?: CompileLoaders | undefined
-  progress(fraction: number, text: string): void | Promise<void>
-  log(line: string): void | Promise<void>
-  signal: AbortSignal
 }
 
 /** Every loader that the plan names, as a local file. Throws MediaError when one must be compiled and nobody here can. */
@@ -44,8 +47,16 @@ export async function resolveLoaders(
   part: (name: string) => Promise<LocalPart>,
   deps: LoaderDeps,
 ): Promise<Map<IpxeTarget, LoaderFile>> {
+  const fractions: number[] = plan.platforms.map(({ way }) => (way === 'prebuilt' ? 1 : 0))
   const each = await Promise.all(
-    plan.platforms.map((platform) => (platform.way === 'prebuilt' ? prebuilt(platform, part) : compiled(platform, plan.script, deps))),
+    plan.platforms.map((platform, index) => {
+      if (platform.way === 'prebuilt') return prebuilt(platform, part)
+      const progress = async (fraction: number, text: string) => {
+        fractions[index] = Math.max(fractions[index] ?? 0, fraction)
+        await deps.progress(fractions.reduce((sum, one) => sum + one, 0) / fractions.length, `${platform.platform}: ${text}`)
+      }
+      return compiled(platform, plan.script, { ...deps, progress })
+    }),
   )
   return new Map(each.flat())
 }
@@ -65,7 +76,9 @@ async function compiled(
 ): Promise<[IpxeTarget, LoaderFile][]> {
   if (!deps.compile || !options) throw new MediaError(`this needs a compiled loader (${why}), and nothing here compiles`)
   const embedded = place === 'embedded'
-  const outputs = await deps.compile({ targets, options, ...(embedded ? { script } : {}) }, deps)
+  const { signal, progress, log, sources } = deps
+  const around: AroundCompile = { signal, progress, log, ...(sources ? { sources } : {}) }
+  const outputs = await deps.compile({ targets, options, ...(embedded ? { script } : {}) }, around)
   return Promise.all(
     targets.map(async (target): Promise<[IpxeTarget, LoaderFile]> => {
       const ref = outputs.get(target)

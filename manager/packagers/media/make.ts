@@ -85,7 +85,12 @@ async function make(resolved: ResolvedMedia, hash: string, work: string, deps: M
   const plan = planMedia(resolved, prebuilt)
   const [refused] = plan.refusals
   if (refused) throw new MediaError(`${refused.field.join('.')}: ${refused.message}`, { field: refused.field })
-  const loaders = await resolveLoaders(plan, part, { ...deps, cacheDirectory: join(deps.workDirectory, 'parts') })
+  const loaders = await resolveLoaders(plan, part, {
+    ...deps,
+    cacheDirectory: join(deps.workDirectory, 'parts'),
+    progress: (fraction, text) => progress(0.02 + 0.28 * fraction, text),
+    ...(resolved.sources ? { sources: { ipxe: resolved.sources, grub: [], syslinux: [] } } : {}),
+  })
   seconds.loaders = since(started)
 
   let done = 0

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { IpxeOptions, type NewIpxeOptions } from '../../builders/ipxe/options.ts'
 import { certificatesIn } from '../../builders/ipxe/pem.ts'
 import { SCRIPT_BYTES } from '../../builders/ipxe/script.ts'
+import { Source } from '../../builders/sources/source.ts'
 import { BundleOrder } from './bundle/order.ts'
 
 /** What can be made of a recipe. */
@@ -139,6 +140,8 @@ export const ResolvedMedia = z.object({
   target: MediaTarget,
   /** For the output `bundle`: what goes in, written and signed by the manager. */
   bundle: BundleOrder.optional(),
+  /** Where to compile iPXE from, for a loader that must be compiled: the manager's own places, as any worker can have them. */
+  sources: z.array(Source).optional(),
 })
 export type ResolvedMedia = z.infer<typeof ResolvedMedia>
 
@@ -148,7 +151,7 @@ export const WayTaken = z.object({
   platform: z.enum(['bin', 'bin-x86_64-efi', 'bin-arm64-efi']),
   way: z.enum(['prebuilt', 'compiled']),
   why: z.string(),
-  /** Where the script is. `dhcp`: nowhere on it; the DHCP server must name it. */
+  /** Where the script is: beside the loader as `autoexec.ipxe`, or inside it. */
   script: z.enum(['file', 'embedded']),
 })
 export type WayTaken = z.infer<typeof WayTaken>
@@ -173,10 +176,10 @@ export const MediaManifest = z.object({
 export type MediaManifest = z.infer<typeof MediaManifest>
 
 /** Name of a recipe, and of what it makes: also counts what the packager itself puts in (`ingredients`: hash of its files). */
-export function mediaHash({ recipe, target, bundle }: ResolvedMedia, ingredients: string): string {
+export function mediaHash({ recipe, target, bundle, sources }: ResolvedMedia, ingredients: string): string {
   const { site: _, url: __, script: ___, ...rest } = recipe
   // of the bundle only its signed head: the rest follows from it
-  const wish = { ...rest, target, bundle: bundle?.entries[0]?.artifact.sha256 ?? null, ingredients }
+  const wish = { ...rest, target, bundle: bundle?.entries[0]?.artifact.sha256 ?? null, sources: sources ?? null, ingredients }
   return createHash('sha256')
     .update(JSON.stringify(sorted(wish)))
     .digest('hex')

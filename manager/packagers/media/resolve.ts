@@ -1,3 +1,4 @@
+import type { Source } from '../../builders/sources/source.ts'
 import { invalidField, Problem } from '../../engines/http/problem.ts'
 import { BundleError, type BundleOrder } from './bundle/order.ts'
 import { planMedia } from './plan.ts'
@@ -9,6 +10,8 @@ export interface Resolver {
   findSite(organisation: string, idOrName: string): Promise<{ id: string; name: string; lans: readonly { address: string }[] } | undefined>
   /** Writes the order for the output `bundle`; `site` is an id. Throws BundleError. */
   orderBundle(site: string): Promise<BundleOrder>
+  /** Where this manager compiles iPXE from; left out, each worker tries its own places. */
+  ipxeSources?(): Promise<Source[]>
 }
 
 /** A person's recipe with nothing left to look up. Throws Problem, naming each wrong field and what was expected. */
@@ -27,6 +30,7 @@ export async function resolveRecipe(
   const ways = plan.platforms.map(({ platform, way, why, script }) => ({ platform, way, why, script }))
   const whole: ResolvedMedia = { recipe, target }
   if (recipe.outputs.includes('bundle') && target.kind === 'site') whole.bundle = await order(target.id, resolver)
+  if (resolver.ipxeSources && ways.some(({ way }) => way === 'compiled')) whole.sources = await resolver.ipxeSources()
   return { resolved: whole, ways }
 }
 
