@@ -93,7 +93,9 @@ function plan(
     tools: Record<string, string>
   },
 ): PlatformPlan {
-  const { files: headers, problems } = configHeaders(request.options, PLATFORMS[platform], tree.knows)
+  const { files, problems } = configHeaders(request.options, PLATFORMS[platform], tree.knows)
+  // make would write the missing ones itself, in the middle of reading what depends on them
+  const headers = { ...Object.fromEntries(tree.localHeaders.map((name) => [name, ''])), ...files }
   if (problems.length > 0)
     throw new BuildError('option', `iPXE ${source.version} for ${PLATFORMS[platform].name} cannot be built so: ${problems.join('; ')}`)
   const targets = request.targets.filter((target) => platformOf(target) === platform)
@@ -120,7 +122,7 @@ async function buildPlatform(one: PlatformPlan, deps: IpxeBuildDeps & { director
   return withTree(wish, limits, async (tree) => {
     const made = await makeIn(
       tree,
-      { ...one, sources: one.source.sources },
+      { ...one, sources: one.source.sources, epoch: one.source.epoch },
       { run: runConfined, log: deps.log, progress: deps.progress, signal },
     )
     const outputs = []

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { collect } from '../collect.ts'
 import type { Confined } from '../confine/confine.ts'
@@ -17,6 +17,8 @@ export interface MakeJob {
   script: string | undefined
   /** Files that may be compiled, at most. */
   sources: number
+  /** Time of the source's files, in seconds. */
+  epoch: number
 }
 
 export interface MakeDeps {
@@ -37,6 +39,7 @@ export async function makeIn(
   await configure(tree, job.headers)
   await lay(tree, job.make.input)
   await forget(tree, job.platform)
+  if (tree.began === 'cold') await readOnce(tree, job)
   const progress = createMakeProgress({ known: tree.objects, sources: job.sources, warm: tree.began === 'warm' || tree.began === 'copy' })
   const { seconds } = await deps.run({
     argv: ['flock', `${TREE}/${MAKE_LOCK}`, ...job.make.argv],
@@ -83,6 +86,21 @@ async function forget(tree: Tree, platform: IpxePlatform): Promise<void> {
       (/^(undionly|ipxe|snponly|version)\./.test(name) && !/^(undionly|ipxe|snponly)\.o$/.test(name)),
   )
   await Promise.all(made.map((name) => rm(join(bin, name), { recursive: true, force: true })))
+}
+
+/** Each records a make variable that touches a header which everything includes. */
+const LISTS = ['.config.list', '.assert.list', '.profile.list', '.fnrec.list']
+
+/**
+ * In a new tree make would write these lists, then find headers older than them, touch those, and read a second time what every file
+ * depends on. Empty ones, as old as the source, say the same: no variable of theirs is given.
+ */
+async function readOnce(tree: Tree, { platform, epoch }: MakeJob): Promise<void> {
+  const bin = await ownDirectory(tree, `src/${platform}`)
+  for (const name of LISTS) {
+    await writeIfOther(join(bin, name), '\n')
+    await utimes(join(bin, name), epoch, epoch)
+  }
 }
 
 async function checkScript(tree: Tree, { platform, script }: MakeJob): Promise<void> {

@@ -7,6 +7,8 @@ export interface SourceTree {
   directory: string
   /** Whether its configuration has heard of a macro. */
   knows: Knows
+  /** Names of all headers that it includes from `config/local/`. */
+  localHeaders: string[]
   /** Of its Makefile, in seconds: when the source was made. */
   epoch: number
   /** Files that a platform may compile, at most. */
@@ -25,6 +27,9 @@ export async function readSourceTree(directory: string): Promise<SourceTree> {
   const { mtimeMs } = await stat(join(directory, 'src', 'Makefile'))
   return {
     directory,
+    localHeaders: [
+      ...new Set(texts.flatMap((text) => [...text.matchAll(/<config\/local\/(\w+\.h)>/g)].map((found) => found[1] ?? ''))),
+    ].sort(),
     epoch: Math.floor(mtimeMs / 1000),
     knows: (macro) => words.has(macro),
     sources: files.filter((name) => /\.[cS]$/.test(name)).length,
