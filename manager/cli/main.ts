@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
+import { text } from 'node:stream/consumers'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { createLog } from '@bridgehead/shared/log.ts'
 import { Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
-import { QueueList, type QueueName, WORKER_QUEUES } from '../engines/jobs/queues.ts'
+import { workerUserRules } from '../engines/bus/worker-user.ts'
+import { QueueList, type QueueName, queueKeys, WORKER_QUEUES } from '../engines/jobs/queues.ts'
 import { createWorker } from '../worker.ts'
 import { readWorkerConfig } from '../worker-config.ts'
 import { plainLines } from './plain-lines.ts'
@@ -38,6 +41,19 @@ Environment:
   BRIDGEHEAD_LOG     debug, info, warn, error or silent`,
   )
   .action(work)
+
+program
+  .command('worker-user')
+  .description("prints the ACL SETUSER line that makes the workers' user on a Redis of your own; its password comes on standard input")
+  .action(async () => {
+    const password = (await text(process.stdin)).trimEnd()
+    if (password.length < 16) throw new Error('standard input: expected a password of at least 16 characters')
+    const rules = workerUserRules(createHash('sha256').update(password).digest('hex'), {
+      keys: WORKER_QUEUES.map(queueKeys),
+      clientSetInfo: false, // Redis 7.0 does not know it, and would refuse the whole line
+    })
+    process.stdout.write(`ACL SETUSER ${rules.join(' ')}\n`)
+  })
 
 async function work({ queues, concurrency, json }: { queues: readonly QueueName[]; concurrency: number; json?: true }): Promise<void> {
   if (queues.length === 0) throw new Error('--queues: expected at least one queue')

@@ -9,6 +9,7 @@ import { createWorkerAccess } from '@bridgehead/manager/engines/jobs/worker-acce
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
+import { execa } from 'execa'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -17,7 +18,8 @@ import { freePort } from './free-port.ts'
 import { startSwift } from './s3-server.ts'
 import { processesWith, type RunningWorker, startWorkerProcess } from './worker-lab.ts'
 
-const CLI = ['manager/cli/bridgehead', 'worker', '--json'] as const
+const COMMAND = 'manager/cli/bridgehead'
+const CLI = [COMMAND, 'worker', '--json'] as const
 const WITH_TEST_KIND: [string, ...string[]] = [process.execPath, 'test/interop/worker-process.ts']
 
 let directory: string
@@ -142,6 +144,20 @@ test('what hinders it is said in one line, without the password', async () => {
   expect(unreached).toMatch(/bucket.*ECONNREFUSED/)
   expect(unreached).not.toContain('guessed-secret')
   await expect(start(CLI, { REDIS_URL: wrong.REDIS_URL })).rejects.toThrow('S3_URL or BRIDGEHEAD_BUCKET')
+})
+
+test('for a Redis of the operator, the command prints the line that makes the user', async () => {
+  const { stdout } = await execa(COMMAND, ['worker-user'], { input: 'a password of an operator\n' })
+  const admin = redis.connect()
+  const [name = '', ...rules] = stdout.split(' ')
+  expect(await admin.call(name, ...rules)).toBe('OK')
+  const worker = new Redis({ port, username: 'worker', password: 'a password of an operator', protocol: 2, retryStrategy: () => null })
+  expect(await worker.ping()).toBe('PONG')
+  expect(await worker.exists('jobs:{package}:meta')).toBe(1)
+  await expect(worker.get('site:one:state')).rejects.toThrow('NOPERM')
+  for (const connection of [worker, admin]) connection.disconnect()
+  await access.start() // as it was
+  await expect(execa(COMMAND, ['worker-user'], { input: 'short' })).rejects.toThrow('16')
 })
 
 test('the user of workers may touch nothing but the queues, and a life of jobs needs no more', async () => {
