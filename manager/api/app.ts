@@ -28,6 +28,8 @@ export interface ApiDeps {
 const API = '/api/v1'
 /** Below /api/v1, these alone need nobody to be signed in. */
 const OPEN = new Set([`POST ${API}/enrol`])
+/** These take bytes as they are, and see to type and size themselves. */
+const UPLOADS = new Set([`POST ${API}/sources`])
 
 /** The whole HTTP face of the manager: the same on the plain and on the TLS listener. */
 export function createApi({ principal, authHandler, parts, outside, version, log }: ApiDeps): App {
@@ -52,7 +54,11 @@ export function createApi({ principal, authHandler, parts, outside, version, log
     }),
   )
   app.use(secureCookies)
-  app.use(bodyLimit({ maxSize: 1024 * 1024, onError: tooLarge }))
+  const unlessUpload =
+    (middleware: MiddlewareHandler): MiddlewareHandler =>
+    (c, next) =>
+      UPLOADS.has(`${c.req.method} ${c.req.path}`) ? next() : middleware(c, next)
+  app.use(unlessUpload(bodyLimit({ maxSize: 1024 * 1024, onError: tooLarge })))
   app.get('/healthz', (c) => c.json({ status: 'ok', version }))
   app.on(['GET', 'POST'], '/api/auth/*', (c) => authHandler(c.req.raw))
 
@@ -64,7 +70,7 @@ export function createApi({ principal, authHandler, parts, outside, version, log
     if (!who && !OPEN.has(`${c.req.method} ${c.req.path}`)) await requires('any')(c, next)
     else await next()
   })
-  app.use(`${API}/*`, jsonOnly)
+  app.use(`${API}/*`, unlessUpload(jsonOnly))
   for (const part of parts) app.route(API, part)
   describe(app, version)
   app.get(`${API}/openapi.json`, (c) => c.json(document(app, version)))

@@ -107,7 +107,7 @@ describe('each limit has its own error', () => {
       says: 'more than 256 MiB',
     },
     { limit: 'processes', script: 'for i in $(seq 60); do sleep 30 & done; wait', limits: {}, reason: 'processes', says: /processes/ },
-    { limit: 'one large file', script: 'head -c 100M /dev/zero > big', limits: {}, reason: 'output', says: 'File size limit exceeded' },
+    { limit: 'one large file', script: 'head -c 100M /dev/zero > big', limits: {}, reason: 'output', says: 'a file of more than 40 MiB' },
     {
       limit: 'many files',
       script: 'for i in 1 2 3; do head -c 20M /dev/zero > big$i; done; sleep 20',

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { lstat, readlink } from 'node:fs/promises'
+import { constants } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type Clock, systemClock } from '@bridgehead/shared/clock.ts'
@@ -83,7 +84,7 @@ export async function runConfined(what: Confined): Promise<{ seconds: number }> 
     if (stopped) throw new BuildError(stopped.reason, stopped.message, { lines: watch.lines, cause: stopped.cause })
     if (!end.began) throw cannotConfine(end.said, end.error)
     if (end.code !== 0) {
-      const { reason, message } = watch.verdict(what.argv[0])
+      const { reason, message } = signalled(end.code, limits) ?? watch.verdict(what.argv[0])
       throw new BuildError(reason, message, { lines: watch.lines })
     }
     return { seconds: (clock.now() - started) / 1000 }
@@ -93,6 +94,15 @@ export async function runConfined(what: Confined): Promise<{ seconds: number }> 
     signal.removeEventListener('abort', onAbort)
     await guard
   }
+}
+
+/** A command that was killed says nothing itself; its exit code does. */
+function signalled(code: number | undefined, limits: Limits): { reason: 'output' | 'memory'; message: string } | undefined {
+  if (code === 128 + constants.signals.SIGXFSZ)
+    return { reason: 'output', message: `the build wrote a file of more than ${limits.outputMiB} MiB` }
+  if (code === 128 + constants.signals.SIGKILL)
+    return { reason: 'memory', message: 'the build was killed by this machine, most likely for want of memory' }
+  return undefined
 }
 
 interface Sandbox {

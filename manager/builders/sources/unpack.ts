@@ -13,6 +13,8 @@ export interface UnpackDeps {
   signal: AbortSignal
   workDirectory: string
   log(line: string): void | Promise<void>
+  /** Enough for any loader's source unless told. */
+  limits?: Limits
 }
 
 const LIMITS: Limits = { seconds: 300, memoryMiB: 1_024, processes: 64, outputMiB: 1_024 }
@@ -82,7 +84,7 @@ async function inSandbox(argv: [string, ...string[]], { packed, directory, deps 
     readOnly: [{ from: packed, to: '/packed' }],
     writable: [{ from: directory, to: '/build' }],
     env: {},
-    limits: LIMITS,
+    limits: deps.limits ?? LIMITS,
     signal: deps.signal,
     onLine: (line) => void lines.push(line),
   }).catch(async (cause: unknown) => {
