@@ -61,6 +61,8 @@ export interface Engines {
   dial: { manager: string; fingerprint?: string | undefined }
   /** Parts of the API that need nothing of the others, such as images. */
   parts: readonly App[]
+  /** What anybody may ask for: presigned downloads, short links. */
+  downloads: readonly Hono[]
   random: (bytes: number) => Uint8Array
   newId: NewId
   clock: Clock
@@ -81,6 +83,8 @@ export interface Manager {
   restore(): Promise<void>
   /** Sites' loader files have changed. */
   loadersChanged(): Promise<void>
+  /** A site's newest state as compact JWS, once everything that was changed so far is in it. */
+  signedState(site: string): Promise<string | undefined>
 }
 
 const EXPIRE_MS = 30_000
@@ -175,6 +179,7 @@ export function assemble(engines: Engines): Manager {
     outside: [
       setupRoutes({ setup }),
       webRoutes({ signIn: auth.signIn, who: async (headers) => (await auth.principal(headers))?.actor.name }),
+      ...engines.downloads,
     ],
     version: engines.version,
     log,
@@ -201,6 +206,10 @@ export function assemble(engines: Engines): Manager {
     async loadersChanged() {
       await db.transaction().execute((tx) => publisher.mark(tx))
       publisher.kick()
+    },
+    async signedState(site) {
+      await publisher.settled()
+      return (await db.selectFrom('site_states').select('jws').where('site', '=', site).executeTakeFirst())?.jws || undefined
     },
   }
 }

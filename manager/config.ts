@@ -58,6 +58,9 @@ const Environment = z.object({
   BRIDGEHEAD_BUCKET: z.string().min(1, 'expected a directory').optional(),
   S3_URL: z.string().optional(),
   BRIDGEHEAD_WORK: QueueList.prefault('all'),
+  BRIDGEHEAD_IPXE_SOURCE: z.string().optional(),
+  BRIDGEHEAD_GRUB_SOURCE: z.string().optional(),
+  BRIDGEHEAD_SYSLINUX_SOURCE: z.string().optional(),
   BRIDGEHEAD_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'expected debug, info, warn, error or silent').default('info'),
 })
 
@@ -78,6 +81,8 @@ export interface Config {
   readonly s3?: S3Place | undefined
   /** Queues whose jobs the manager runs itself, besides its own. */
   readonly work: readonly QueueName[]
+  /** Absolute paths of directories or tarballs that a builder's source is taken from, before Debian's. */
+  readonly sources: { readonly ipxe?: string | undefined; readonly grub?: string | undefined; readonly syslinux?: string | undefined }
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** Variables named BRIDGEHEAD_... that mean nothing here: perhaps misspelt, perhaps the appliance's. To be warned of. */
   readonly unknown: readonly string[]
@@ -115,6 +120,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     bucket: resolve(value.BRIDGEHEAD_BUCKET ?? join(data, 'bucket')),
     s3: value.S3_URL === undefined ? undefined : s3Place(value.S3_URL, given),
     work: Object.freeze([...value.BRIDGEHEAD_WORK]),
+    sources: Object.freeze({
+      ipxe: value.BRIDGEHEAD_IPXE_SOURCE && resolve(value.BRIDGEHEAD_IPXE_SOURCE),
+      grub: value.BRIDGEHEAD_GRUB_SOURCE && resolve(value.BRIDGEHEAD_GRUB_SOURCE),
+      syslinux: value.BRIDGEHEAD_SYSLINUX_SOURCE && resolve(value.BRIDGEHEAD_SYSLINUX_SOURCE),
+    }),
     log: value.BRIDGEHEAD_LOG,
     unknown: Object.freeze(Object.keys(given).filter((name) => name.startsWith('BRIDGEHEAD_') && !Object.hasOwn(Environment.shape, name))),
   })

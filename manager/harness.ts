@@ -107,6 +107,7 @@ export async function startHarness(
     loaders: async () => options.loaders ?? {},
     dial: { manager: 'https://manager.example:8443', fingerprint: 'f'.repeat(64) },
     parts: [],
+    downloads: [],
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     newId,
     clock,

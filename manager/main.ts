@@ -10,6 +10,11 @@ import { type Service, startAll } from '@bridgehead/shared/service.ts'
 import { assemble } from './assemble.ts'
 import { createAuth } from './auth/auth.ts'
 import { createSetup } from './auth/setup.ts'
+import { DEBIAN_SOURCES } from './builders/build.ts'
+import type { BuilderSources } from './builders/deps.ts'
+import { builderRoutes } from './builders/routes.ts'
+import { pinSources } from './builders/sources/directory.ts'
+import type { ConfiguredSource } from './builders/sources/source.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { machineApt } from './engines/apt/apt.ts'
 import { createFilesystemBucket } from './engines/bucket/filesystem.ts'
@@ -27,8 +32,12 @@ import { selfSignedIdentity } from './engines/tls/certificate.ts'
 import { signingKeys } from './keys.ts'
 import { createListener } from './listener.ts'
 import { importDefaultLoaders } from './packagers/loaders/default-loaders.ts'
+import { orderBundle } from './packagers/media/bundle/order.ts'
+import { createLinks, linkRoutes } from './packagers/media/links.ts'
+import { type MediaRoutesDeps, mediaRoutes } from './packagers/media/routes.ts'
 import { packagerRoutes } from './packagers/routes.ts'
 import { registerJobs } from './register-jobs.ts'
+import { findSite } from './sites/records.ts'
 
 const VERSION = '0.1.0'
 /** A supervisor waits longer than this before it kills. */
@@ -110,14 +119,25 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
   const loaders = await importDefaultLoaders({ bucket, log })
   const jobs = createJobs({ redis, log, clock, work: ['default', ...config.work] })
   const workerAccess = createWorkerAccess({ redis, directory: join(config.data, 'redis'), log })
-  const building = { bucket, apt: machineApt(), clock, workDirectory: join(config.data, 'work') }
+  const sources = sourcesOf(config)
+  const building = { bucket, apt: machineApt(), clock, workDirectory: join(config.data, 'work'), sources }
   const kinds = registerJobs(jobs, { ...building, log })
+  const keyring = await signingKeys(join(keys, 'signing.json'), newId)
+  const [signingKey] = keyring
+  const links = createLinks({ bucket, random, clock })
+  const media: MediaRoutesDeps = {
+    ...{ bucket, jobs, kinds, links, signingKey, publicUrl: config.publicUrl, clock },
+    findSite: (organisation, idOrName) => findSite(db, organisation, idOrName),
+    orderBundle: (site) => orderBundle(site, [], { signedState: (id) => manager.signedState(id), signingKeys: keyring, bucket }),
+    ipxeSources: () => pinSources(sources.ipxe, { bucket, missing: (why) => log.warn('sources.missing', { why }) }),
+  }
+  const downloads = () => bucketRoutes({ bucket, presigner, clock })
   const consumer = bus.consumeEvents((site, entries) => manager.ingest(site, entries))
   const manager = assemble({
     db,
     auth,
     setup,
-    signingKeys: await signingKeys(join(keys, 'signing.json'), newId),
+    signingKeys: keyring,
     bus,
     world: {
       overlay: hub && {
@@ -137,15 +157,19 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     artifactBytes: async (sha256) => (await bucket.head(sha256))?.bytes,
     loaders: async () => loaders,
     dial: { manager: config.publicUrl, ...(config.publicUrl.startsWith('https:') ? { fingerprint: tls.fingerprint } : {}) },
-    parts: [packagerRoutes({ ...building, jobs, kinds })],
+    parts: [
+      packagerRoutes({ ...building, jobs, kinds }),
+      builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey: () => signingKey }),
+      mediaRoutes(media),
+    ],
+    downloads: [downloads(), linkRoutes({ links, bucket, clock })],
     random,
     newId,
     clock,
     log,
     version: VERSION,
   })
-  const downloads = bucketRoutes({ bucket, presigner, clock })
-  manager.uplink.route('/', downloads)
+  manager.uplink.route('/', downloads())
 
   const restore: Service = {
     name: 'restore',
@@ -199,6 +223,16 @@ async function overlayPrefix(db: Db, random: (bytes: number) => Uint8Array): Pro
     .onConflict((on) => on.column('key').doNothing())
     .execute()
   return (await db.selectFrom('settings').select('value').where('key', '=', 'overlay-prefix').executeTakeFirstOrThrow()).value
+}
+
+/** The operator's own sources first, where the settings name them; then Debian's. */
+function sourcesOf(config: Config): BuilderSources {
+  const own = (path: string | undefined): ConfiguredSource[] => (path === undefined ? [] : [{ kind: 'directory', path }])
+  return {
+    ipxe: [...own(config.sources.ipxe), ...DEBIAN_SOURCES.ipxe],
+    grub: [...own(config.sources.grub), ...DEBIAN_SOURCES.grub],
+    syslinux: [...own(config.sources.syslinux), ...DEBIAN_SOURCES.syslinux],
+  }
 }
 
 /** Where appliances find Redis. */

@@ -2,6 +2,7 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { build, DEBIAN_SOURCES } from './builders/build.ts'
 import type { BuilderSources } from './builders/deps.ts'
+import type { IpxeTarget } from './builders/ipxe/request.ts'
 import { type BuilderJobs, registerBuilderJobs } from './builders/jobs.ts'
 import { BuildRequest } from './builders/model.ts'
 import type { Apt } from './engines/apt/apt.ts'
@@ -16,25 +17,27 @@ export interface JobDeps {
   apt: Apt
   clock: Clock
   log: Log
-  /** Lasts: warm trees, sources and parts lie here. Several processes may share it. */
+  /** Lasts: warm trees and sources lie here. */
   workDirectory: string
-  /** Where loaders that media need are compiled from. */
+  /** Where source is looked for; Debian's packages unless told. */
   sources?: BuilderSources
 }
 
 /** Every kind of job there is: the same in the manager and in its workers. Call before `jobs.start()`. */
-export function registerJobs(
-  jobs: Pick<Jobs, 'defineJob'>,
-  { sources = DEBIAN_SOURCES, ...deps }: JobDeps,
-): PackagerJobs & BuilderJobs & MediaJobs {
-  const compile: CompileLoaders = async (wanted, around) => {
-    const request = BuildRequest.parse({ builder: 'ipxe', ...wanted })
-    const { outputs } = await build(request, { ...deps, sources, ...around })
-    return new Map(wanted.targets.flatMap((target) => outputs.filter(({ name }) => name === target).map((output) => [target, output])))
-  }
+export function registerJobs(jobs: Pick<Jobs, 'defineJob'>, deps: JobDeps): PackagerJobs & BuilderJobs & MediaJobs {
+  const { sources = DEBIAN_SOURCES } = deps
   return {
     ...registerPackagerJobs(jobs, deps),
     ...registerBuilderJobs(jobs, { ...deps, sources }),
-    ...registerMediaJobs(jobs, { ...deps, compile }),
+    ...registerMediaJobs(jobs, { ...deps, compile: compileLoaders({ ...deps, sources }) }),
+  }
+}
+
+/** Packagers name what they need of iPXE; builders find it or make it. */
+function compileLoaders(deps: JobDeps & { sources: BuilderSources }): CompileLoaders {
+  return async (wish, { sources = deps.sources, ...around }) => {
+    const request = BuildRequest.parse({ builder: 'ipxe', ...wish })
+    const { outputs } = await build(request, { ...deps, ...around, sources })
+    return new Map(outputs.map(({ name, ...ref }) => [name as IpxeTarget, { ...ref, name }]))
   }
 }
