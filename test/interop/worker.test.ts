@@ -131,6 +131,22 @@ test('on another machine it needs a Redis URL and an S3 bucket, and nothing else
   await s3.stop()
 })
 
+test('it outlives Redis, whose users are gone until the manager has made them again', async () => {
+  const worker = await start(WITH_TEST_KIND, here())
+  await jobs.enqueue(compile, { name: 'outlives', ms: 4_000 }, { id: 'outlives' })
+  await expect.poll(async () => (await jobs.status('outlives'))?.lines.length, { timeout: 5_000 }).toBeGreaterThan(2)
+  await systemClock.sleep(1_100) // appendfsync everysec
+  const admin = redis.connect()
+  const back = new Promise<void>((resolve) => redis.onRestart(resolve))
+  process.kill(Number(/process_id:(\d+)/.exec(await admin.info('server'))?.[1]), 'SIGKILL')
+  await back
+  admin.disconnect()
+  expect(await followed('outlives')).toMatchObject({ state: 'completed' })
+  await jobs.enqueue(compile, { name: 'afterwards', ms: 300 }, { id: 'afterwards' })
+  expect(await followed('afterwards')).toMatchObject({ state: 'completed' })
+  expect(worker.lines.map((line) => line.event)).toEqual(expect.arrayContaining(['worker.redis_lost', 'worker.redis_back']))
+})
+
 test('what hinders it is said in one line, without the password', async () => {
   const wrong = { ...here(), REDIS_URL: `redis://worker:guessed-password@127.0.0.1:${port}`, BRIDGEHEAD_BUCKET: join(directory, 'bucket') }
   const since = Date.now()
