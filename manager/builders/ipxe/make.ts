@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, realpath, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, realpath, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { collect } from '../collect.ts'
 import type { Confined } from '../confine/confine.ts'
@@ -42,7 +42,7 @@ export async function makeIn(
   if (tree.began === 'cold') await readOnce(tree, job)
   const progress = createMakeProgress({ known: tree.objects, sources: job.sources, warm: tree.began === 'warm' || tree.began === 'copy' })
   const { seconds } = await deps.run({
-    argv: ['flock', `${TREE}/${MAKE_LOCK}`, ...job.make.argv],
+    argv: ['flock', `${INPUT}/${MAKE_LOCK}`, ...job.make.argv],
     cwd: `${TREE}/src`,
     readOnly: [{ from: tree.input, to: INPUT }],
     writable: [{ from: tree.directory, to: TREE }],
@@ -69,11 +69,15 @@ async function configure(tree: Tree, headers: Record<string, string>): Promise<v
 
 async function lay(tree: Tree, input: Record<string, string>): Promise<void> {
   await mkdir(tree.input, { recursive: true })
-  for (const name of await readdir(tree.input)) if (input[name] === undefined) await rm(join(tree.input, name))
-  for (const [name, text] of Object.entries(input)) {
-    if (name === SCRIPT_FILE) await writeFile(join(tree.input, name), text)
-    else await writeIfOther(join(tree.input, name), text)
+  const files: Record<string, string> = { ...input, [MAKE_LOCK]: '' }
+  for (const name of await readdir(tree.input)) if (files[name] === undefined) await rm(join(tree.input, name))
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(tree.input, name)
+    if (name === SCRIPT_FILE) await writeFile(path, text)
+    else await writeIfOther(path, text)
+    await chmod(path, 0o644) // the build's user is another one
   }
+  await chmod(tree.input, 0o755)
 }
 
 /** Everything that knows the script goes, so that no clock and no shortcut of make's can bring back the one before. */

@@ -52,8 +52,11 @@ const State = z.object({
 })
 type State = z.infer<typeof State>
 
-/** Held by all processes of a make, inside the sandbox: a make may live some moments longer than the process that began it. */
-export const MAKE_LOCK = '.bridgehead-make.lock'
+/**
+ * In `input`, where make cannot tamper with it. Held by all processes of a make, inside the sandbox: a make may live some moments longer
+ * than the process that began it.
+ */
+export const MAKE_LOCK = '.make.lock'
 const POLL_MS = 200
 const CLOCK_STEP_MS = 1_000
 const LINGER_SECONDS = 30
@@ -216,7 +219,7 @@ async function evict(deps: TreeDeps, keep: string): Promise<void> {
 }
 
 async function untilQuiet(place: Place): Promise<void> {
-  const lock = join(place.tree, MAKE_LOCK)
+  const lock = join(place.input, MAKE_LOCK)
   const exists = await stat(lock).then(
     () => true,
     (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? false : Promise.reject(error)),
