@@ -5,6 +5,7 @@ import type { Maker } from './maker.ts'
 import { makePi } from './pi.ts'
 import { makePxe } from './pxe.ts'
 import type { Output } from './recipe.ts'
+import { makeSecureBoot } from './secure-boot.ts'
 import { makeUsb } from './usb.ts'
 
 /**
@@ -17,14 +18,10 @@ export const MAKERS: Record<Output, Maker> = {
   usb: makeUsb,
   pi: makePi,
   pxe: makePxe,
-  'secure-boot': notYet('secure-boot'),
+  'secure-boot': makeSecureBoot,
   async bundle({ bundle, bucket, signal }) {
     if (!bundle) throw new MediaError('the bundle has no order: it is written when the recipe is sent to the API')
     const ref = await makeBundle(bundle, { bucket, signal })
     return [{ name: ref.name, ref }]
   },
-}
-
-function notYet(output: Output): Maker {
-  return () => Promise.reject(new MediaError(`${output} cannot be made yet`, { field: ['outputs'] }))
 }

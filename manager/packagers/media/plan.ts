@@ -5,6 +5,7 @@ import { FEATURE_NAMES, feature } from '../../builders/ipxe/features.ts'
 import { IpxeOptions, type NewIpxeOptions } from '../../builders/ipxe/options.ts'
 import { type IpxePlatform, type IpxeTarget, PLATFORMS, platformOf } from '../../builders/ipxe/request.ts'
 import { checkScript } from '../../builders/ipxe/script.ts'
+import { refuseSecureBoot } from './grub-config.ts'
 import type { MediaRecipe, Output, ResolvedMedia, WayTaken } from './recipe.ts'
 import { mediaScript } from './script.ts'
 
@@ -53,7 +54,12 @@ const PREBUILT_VERSION = '1.21.1'
 export function planMedia({ recipe, target }: ResolvedMedia, prebuilt = PREBUILT_VERSION): MediaPlan {
   const script = mediaScript(recipe, target)
   const platforms = platformsOf(recipe)
-  const refusals = [...refuseOutputs(recipe), ...refuseNetwork(recipe, target), ...refuseCa(recipe, target)]
+  const refusals = [
+    ...refuseOutputs(recipe),
+    ...refuseNetwork(recipe, target),
+    ...refuseCa(recipe, target),
+    ...refuseSecureBoot(recipe, target),
+  ]
   const plans: PlatformPlan[] = []
   for (const platform of platforms) {
     const targets = targetsOf(recipe.outputs, platform)
@@ -157,7 +163,12 @@ function optionsFor(platform: IpxePlatform, around: Surroundings): { options: Ip
   if (recipe.console?.serial && PLATFORMS[platform].firmware === 'bios') asked.serial ??= recipe.console.serial
   const parsed = IpxeOptions.safeParse(asked)
   if (!parsed.success)
-    return { refusals: parsed.error.issues.map(({ path, message }) => ({ field: ['loader', ...path.map(String)], message })) }
+    return {
+      refusals: parsed.error.issues.map(({ path, message }) => ({
+        field: path[0] === 'trust' && !given.has('trust') ? ['ca'] : ['loader', ...path.map(String)],
+        message,
+      })),
+    }
   const options = parsed.data
   for (const { option } of checkScript(script, options, [PLATFORMS[platform]])) {
     if (option === undefined || given.has(option)) continue

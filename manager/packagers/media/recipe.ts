@@ -85,6 +85,10 @@ const once = <T extends Record<string, string>>(one: z.ZodEnum<T>, what: string)
     .max(10)
     .transform((list) => one.options.filter((option) => list.includes(option)))
 
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected a sha256: 64 lower-case hexadecimal digits')
+/** EFI programs that were uploaded (`POST /sources`), signed by their upstream. */
+const SignedLoader = z.strictObject({ loader: Sha256, shim: Sha256.optional() })
+
 /** One recipe for all boot media. What it boots into is exactly one of `site`, `url` and `script`. People's input: unknown keys are errors. */
 export const MediaRecipe = z
   .strictObject({
@@ -111,6 +115,8 @@ export const MediaRecipe = z
     ca: Pem.optional(),
     /** True: the script lies as a file beside the loader. False: it is built into the loader. Left out: whichever needs no compiling. */
     autoexec: z.boolean().optional(),
+    /** For the output `secure-boot`: an iPXE whose signature firmware or its own shim trusts. */
+    signedIpxe: z.strictObject({ x86_64: SignedLoader.optional(), arm64: SignedLoader.optional() }).optional(),
     way: z.enum(['auto', 'prebuilt', 'compiled']).default('auto'),
     outputs: once(Output, 'output').default(['iso']),
     /** Any text. A new one makes everything anew, from the archive's packages of that day. */

@@ -1,5 +1,6 @@
 import { GRUB_FILES, makeGrubStages } from './grub-bios.ts'
 import { PI_PARTS } from './pi.ts'
+import { SIGNED_PARTS } from './signed.ts'
 import type { PartSpec } from './spec.ts'
 
 const IPXE = 'usr/lib/ipxe'
@@ -51,5 +52,6 @@ export const PARTS = {
     make: { names: ['boot.img', 'core.img'], run: makeGrubStages },
   },
   ...PI_PARTS,
+  ...SIGNED_PARTS,
 } as const satisfies Record<string, PartSpec>
 export type PartName = keyof typeof PARTS
