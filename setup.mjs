@@ -40,6 +40,7 @@ const PACKAGES = {
     'binutils',
     'libc6-dev',
     'liblzma-dev',
+    'openssl',
     'gcc-aarch64-linux-gnu',
     'autoconf',
     'automake',
