@@ -15,6 +15,7 @@ test('without any setting everything has a value', () => {
     bucket: resolve('.bridgehead/manager/bucket'),
     s3: undefined,
     work: ['build', 'package'],
+    sources: {},
     log: 'info',
     unknown: [],
   })
