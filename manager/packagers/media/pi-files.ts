@@ -37,7 +37,7 @@ os_check=0
 
 /** Path on the card -> name of the part's file. Throws TypeError naming what is missing among `names`. */
 export function piLayout(names: readonly string[]): Record<string, string> {
-  const missing = [...PI_FIRMWARE, ...PI_U_BOOT].filter((name) => !names.includes(name))
+  const missing: string[] = [...PI_FIRMWARE, ...PI_U_BOOT].filter((name) => !names.includes(name))
   const trees = names.filter((name) => PI_DEVICE_TREE.test(name)).sort()
   for (const chip of ['bcm2837', 'bcm2711', 'bcm2712']) if (!trees.some((name) => name.startsWith(chip))) missing.push(`${chip}-rpi-*.dtb`)
   if (missing.length > 0) throw new TypeError(`parts for the Raspberry Pi lack ${missing.join(', ')}`)
