@@ -95,7 +95,7 @@ async function makeBuild({ hash, request, sources, missing }: BuildPlan, deps: B
     await bucket.putDocument(buildKey(hash), manifest)
     return manifest
   } catch (error) {
-    await keepLog(hash, text.lines(), deps, error)
+    await keepLog(hash, text.lines(), deps, error).catch((cause) => deps.log(`the log could not be kept: ${String(cause)}`))
     signal.throwIfAborted() // what a killed compiler says is not the reason
     throw error
   }

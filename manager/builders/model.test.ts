@@ -4,7 +4,7 @@ import { BuildRequest, buildHash, canonical, type NewBuildRequest } from './mode
 const SHA = 'a'.repeat(64)
 const SOURCES = [{ kind: 'debian', package: 'grub2' }] as const
 const hash = (request: NewBuildRequest) => buildHash(BuildRequest.parse(request), SOURCES)
-const grub = { builder: 'grub', targets: ['i386-pc/core.img'] } as const
+const grub = { builder: 'grub', targets: ['i386-pc/core.img'] } satisfies NewBuildRequest
 
 for (const { same, other } of [
   { same: 'a default that is spelt out', other: { ...grub, prefix: '/boot/grub' } },

@@ -31,7 +31,8 @@ async function startOf(pid: number | string): Promise<string | undefined> {
 }
 
 async function remove(directory: string): Promise<void> {
-  // A build may have left directories without write permission.
-  await execa('chmod', ['-R', 'u+rwX', '--', directory], { reject: false, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' })
-  await execa('rm', ['-rf', '--one-file-system', '--', directory], { stdin: 'ignore' })
+  const quiet = { reject: false, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
+  // A build may have left directories without write permission. What cannot be removed now (its last process dies just now) goes next time.
+  await execa('chmod', ['-R', 'u+rwX', '--', directory], quiet)
+  await execa('rm', ['-rf', '--one-file-system', '--', directory], quiet)
 }

@@ -204,7 +204,22 @@ test.runIf(root)('an ordinary user is confined in the same way', async () => {
   expect(said().at(-1)).toMatchObject({ reason: 'exit' })
 })
 
-function drive(script: string, uid: number | undefined) {
+describe('where builds cannot be confined, none runs', () => {
+  test('without bubblewrap the error says what to install', async () => {
+    const { said, ended } = drive('echo ran', undefined, { PATH: '/nosuch' })
+    await ended
+    expect(said()).toEqual([{ reason: 'tools', message: expect.stringMatching(/cannot confine builds: .*apt-get install bubblewrap/) }])
+  })
+
+  test('without user namespaces the error says what is needed', async () => {
+    const none = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+    const { said, ended } = drive('echo ran', undefined, {}, ['unshare', '--user', '--map-root-user', 'sh', '-ec', none, 'sh'])
+    await ended
+    expect(said()).toEqual([{ reason: 'tools', message: expect.stringMatching(/cannot confine builds: \S.*user\.max_user_namespaces/) }])
+  })
+})
+
+function drive(script: string, uid: number | undefined, env: Record<string, string> = {}, wrapper: readonly string[] = []) {
   const tree = newDirectory()
   if (uid !== undefined) for (const path of [dirname(tree), tree]) chownSync(path, uid, uid)
   const plan = {
@@ -216,8 +231,8 @@ function drive(script: string, uid: number | undefined) {
     limits: LIMITS,
   }
   const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--']
-  const [command = '', ...rest] = [...user, process.execPath, driver, JSON.stringify(plan)]
-  const child: ChildProcess = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' })
+  const [command = '', ...rest] = [...wrapper, ...user, process.execPath, driver, JSON.stringify(plan)]
+  const child: ChildProcess = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/', env: { ...process.env, ...env } })
   let text = ''
   child.stdout?.setEncoding('utf8').on('data', (part: string) => {
     text += part

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type Clock, systemClock } from '@bridgehead/shared/clock.ts'
-import { execa } from 'execa'
+import { type ExecaError, execa } from 'execa'
 import { asBuildUser, type Binding, BUILD_UID, bubblewrapArguments, type Limits, type SystemPath } from './bubblewrap.ts'
 import { BuildError } from './error.ts'
 import { createErrorWatch } from './first-error.ts'
@@ -12,7 +12,7 @@ import { splitLines } from './lines.ts'
 import { childrenOf, readFamily, readProcess } from './processes.ts'
 
 export { type Binding, BUILD_UID, type Limits } from './bubblewrap.ts'
-export { BuildError, type BuildFailure } from './error.ts'
+export { BuildError } from './error.ts'
 
 /** One command of a build. */
 export interface Confined {
@@ -194,7 +194,10 @@ async function diskMiB(bindings: readonly Binding[]): Promise<number> {
 }
 
 async function giveToBuildUser(directories: readonly string[]): Promise<void> {
-  if (directories.length > 0) await execa('chown', ['-RhP', `${BUILD_UID}:${BUILD_UID}`, '--', ...directories], { stdin: 'ignore' })
+  if (directories.length === 0) return
+  await execa('chown', ['-RhP', `${BUILD_UID}:${BUILD_UID}`, '--', ...directories], { stdin: 'ignore' }).catch((cause: ExecaError) => {
+    throw cannotConfine(String(cause.stderr ?? ''), cause)
+  })
 }
 
 /** What a compiler needs of the system, and no more: no /home, /root, /var, and of /etc only what programs are found by. */
@@ -227,8 +230,8 @@ function cancelled(signal: AbortSignal): BuildError {
 }
 
 function cannotConfine(said: string, cause: Error | undefined): BuildError {
-  const why = cause?.message ?? (said.trim() || 'bubblewrap ended without a word')
-  const remedy = /ENOENT|not found|No such file/.test(why)
+  const why = said.trim() || (cause?.message ?? 'bubblewrap ended without a word')
+  const remedy = /ENOENT|(bwrap|setpriv|prlimit|unshare): not found|No such file/.test(why)
     ? 'Install it: apt-get install bubblewrap util-linux.'
     : 'Builds never run unconfined. Needed are the Debian package bubblewrap 0.8 or newer and user namespaces: sysctl user.max_user_namespaces above 0' +
       ' (on some kernels also kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0); in a container, its' +
