@@ -1,5 +1,5 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
-import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
+import { fingerprintOf, type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
 import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
@@ -43,6 +43,8 @@ const Signed = z.object({
   /** Compact JWS (RFC 7515) of the whole manifest, `typ` bridgehead-manifest. */
   jws: z.string(),
   kid: z.string(),
+  /** Of this manager's key: what a site without uplink is told to trust when it imports its first bundle. */
+  fingerprint: z.string(),
 })
 
 const op = {
@@ -214,7 +216,9 @@ export function mediaRoutes(deps: MediaRoutesDeps) {
     })
     .openapi(op.signature, async (c) => {
       const manifest = await finished(c.get('principal').organisation, c.req.valid('param').hash)
-      return c.json({ jws: await signDocument('manifest', manifest, deps.signingKey), kid: deps.signingKey.kid }, 200)
+      const { signingKey } = deps
+      const jws = await signDocument('manifest', manifest, signingKey)
+      return c.json({ jws, kid: signingKey.kid, fingerprint: await fingerprintOf(signingKey) }, 200)
     })
     .openapi(op.download, async (c) => {
       const { hash: id, file } = c.req.valid('param')
