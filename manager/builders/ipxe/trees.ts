@@ -57,6 +57,8 @@ type State = z.infer<typeof State>
  * than the process that began it.
  */
 export const MAKE_LOCK = '.make.lock'
+/** Ends the name of a tree that is being deleted. */
+const GONE = '.gone'
 const POLL_MS = 200
 const CLOCK_STEP_MS = 1_000
 const LINGER_SECONDS = 30
@@ -191,7 +193,7 @@ async function copy(from: string, to: string, signal: AbortSignal): Promise<void
 
 /** Out of the way in one step, so that nobody copies half of it. */
 async function discard(place: Place): Promise<void> {
-  const trash = `${place.root}.gone`
+  const trash = `${place.root}${GONE}`
   await rm(trash, { recursive: true, force: true })
   await rename(place.root, trash).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
@@ -201,6 +203,9 @@ async function discard(place: Place): Promise<void> {
 
 /** Makes room: what was used longest ago goes, unless somebody is at it. */
 async function evict(deps: TreeDeps, keep: string): Promise<void> {
+  // what a killed process had begun to delete; whoever deletes it now does not mind
+  for (const name of await readdir(join(deps.directory, 'trees')))
+    if (name.endsWith(GONE)) await rm(join(deps.directory, 'trees', name), { recursive: true, force: true })
   const all = (await states(deps)).sort((a, b) => a.state.usedAt - b.state.usedAt)
   let total = all.reduce((sum, { state }) => sum + (state.bytes ?? 0), 0)
   for (const { place, state } of all) {
@@ -228,7 +233,7 @@ async function untilQuiet(place: Place): Promise<void> {
 }
 
 async function states(deps: TreeDeps): Promise<{ place: Place; state: State }[]> {
-  const names = await readdir(join(deps.directory, 'trees'))
+  const names = (await readdir(join(deps.directory, 'trees'))).filter((name) => !name.endsWith(GONE))
   const found = await Promise.all(
     names.map(async (name) => {
       const place = placeOf(deps, name)
