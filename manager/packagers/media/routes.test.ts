@@ -81,6 +81,10 @@ test('media are asked for, waited for, ready, signed, and shared by a short link
   expect((await harness.ask('GET', `/api/v1/media/${hash}/links`, undefined, 'a')).body.items).toHaveLength(1)
   const file = await harness.ask('GET', `/api/v1/media/${hash}/files/x.iso`, undefined, 'a')
   expect([file.status, file.headers.get('location')]).toEqual([302, expect.stringContaining('name=x.iso')])
+  const sha256 = manifest.files.iso?.[0]?.sha256
+  expect((await harness.ask('GET', `/api/v1/media/${hash}/files/${sha256}`, undefined, 'a')).status).toBe(302)
+  const twice = await harness.ask('GET', `/api/v1/media/${hash}/files/README.md`, undefined, 'a')
+  expect([twice.status, twice.body.detail]).toEqual([400, expect.stringContaining('several files are named "README.md"')])
   const missing = await harness.ask('POST', `/api/v1/media/${hash}/links`, { file: 'y.iso' }, 'a')
   expect([missing.status, missing.body.detail]).toEqual([404, 'there is no file among these media "y.iso"'])
   expect((await harness.ask('DELETE', `/api/v1/media/${hash}/links/${link.body.code}`, undefined, 'b')).status).toBe(404)
@@ -159,7 +163,11 @@ async function finish(hash: string, { recipe, target, ways }: Pick<MediaManifest
   const manifest: MediaManifest = {
     kind: 'media',
     ...{ hash, recipe, target, ways, script: '#!ipxe\n' },
-    files: { iso: [await ref('x.iso')], pxe: [await ref('x-pxe.tar.gz')] },
+    files: {
+      iso: [await ref('x.iso')],
+      pxe: [await ref('x-pxe.tar.gz'), await ref('README.md')],
+      'secure-boot': [{ ...(await ref('another')), name: 'README.md' }],
+    },
     parts: { ipxe: '1.21.1' },
     seconds: {},
   }

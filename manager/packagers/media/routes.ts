@@ -4,7 +4,7 @@ import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
 import { body, json, NOTHING, newApp, operation } from '../../engines/http/app.ts'
-import { notFound, Problem } from '../../engines/http/problem.ts'
+import { invalidField, notFound, Problem } from '../../engines/http/problem.ts'
 import type { Jobs } from '../../engines/jobs/jobs.ts'
 import type { MediaJobs } from './jobs.ts'
 import { Link, type Links } from './links.ts'
@@ -28,7 +28,7 @@ export interface MediaRoutesDeps extends Resolver {
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
 const params = z.object({ hash })
 const NewLink = z.strictObject({
-  /** Name of one of the files. */
+  /** Name or sha256 of one of the files. */
   file: z.string().max(100),
   /** One minute to 30 days; a day unless told. */
   expiresInSeconds: z.int().min(60).max(2_592_000).default(86_400),
@@ -108,7 +108,7 @@ const op = {
     method: 'get',
     path: '/media/{hash}/files/{file}',
     tags: ['media'],
-    summary: 'Download one file',
+    summary: 'Download one file, by its name or its sha256',
     request: { params: params.extend({ file: z.string().max(100) }) },
     responses: { 302: { description: 'To a presigned URL, good for an hour, which knows ranges.' } },
   }),
@@ -156,8 +156,11 @@ export function mediaRoutes(deps: MediaRoutesDeps) {
   }
   const fileOf = async (organisation: string, id: string, name: string) => {
     const files = Object.values((await finished(organisation, id)).files).flat()
-    const file = files.find((one) => one.name === name)
+    const found = files.filter((one) => one.sha256 === name || one.name === name)
+    const [file] = found
     if (!file) throw notFound('file among these media', name)
+    if (found.some(({ sha256 }) => sha256 !== file.sha256))
+      throw invalidField(['file'], `several files are named "${name}"; expected the sha256 of one of them`)
     return file
   }
   const presigned = async (file: Link['file'], seconds: number) =>
