@@ -5,6 +5,7 @@ import { machineApt } from '@bridgehead/manager/engines/apt/apt.ts'
 import type { Bucket } from '@bridgehead/manager/engines/bucket/bucket.ts'
 import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
 import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import type { CompileLoaders } from '@bridgehead/manager/packagers/media/loaders.ts'
 import { makeMedia } from '@bridgehead/manager/packagers/media/make.ts'
 import { type MediaManifest, MediaRecipe, mediaKey, type NewMediaRecipe } from '@bridgehead/manager/packagers/media/recipe.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
@@ -30,14 +31,20 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true }))
 
-async function make(recipe: NewMediaRecipe, workDirectory = join(directory, 'work'), stop = new AbortController(), stopAt = 'never') {
+async function make(
+  recipe: NewMediaRecipe,
+  workDirectory = join(directory, 'work'),
+  stop = new AbortController(),
+  stopAt = 'never',
+  compile?: CompileLoaders,
+) {
   const parsed = MediaRecipe.parse(recipe)
   const progress = (_: number, text: string) => {
     if (text.startsWith(stopAt)) stop.abort(new Error('cancelled'))
   }
   return makeMedia(
     { recipe: parsed, target: { kind: 'url', url: parsed.url ?? '' } },
-    { bucket, apt: machineApt(), clock: systemClock, progress, log: () => undefined, signal: stop.signal, workDirectory },
+    { bucket, apt: machineApt(), clock: systemClock, progress, log: () => undefined, signal: stop.signal, workDirectory, compile },
   )
 }
 
@@ -113,6 +120,27 @@ test('a recipe for one kind of machine leaves the others out', async () => {
   const bios = await make({ url, name: 'bios', outputs: ['iso', 'usb'], firmware: ['bios'] })
   expect(await said('xorriso', '-indev', pathOf(bios, 'iso'), '-report_el_torito', 'plain')).not.toMatch(/UEFI/)
   expect(await said('mdir', '-/', '-b', '-i', `${pathOf(bios, 'usb')}@@2M`, '::')).not.toMatch(/EFI/)
+})
+
+test('with compiled loaders the script is inside them, and no file beside them claims to be it', async () => {
+  const asked: string[] = []
+  const compile: CompileLoaders = async ({ targets, script }, { progress }) => {
+    asked.push(`${targets.join(' ')}: ${script?.split('\n')[0]}`)
+    await progress(1, 'built')
+    const name = 'loader'
+    const made = targets.map(async (target) => [target, { ...(await bucket.put(Buffer.from(target), { name })), name }] as const)
+    return new Map(await Promise.all(made))
+  }
+  const media = await make({ url, name: 'compiled', outputs: [...outputs], autoexec: false }, undefined, undefined, undefined, compile)
+  expect(asked.sort()[0]).toBe('bin-arm64-efi/ipxe.efi bin-arm64-efi/snponly.efi: #!ipxe')
+  expect(media.ways.map(({ way, script }) => `${way} ${script}`)).toEqual(Array(3).fill('compiled embedded'))
+  expect(media.archMap?.[11]?.file).toBe('snponly-arm64.efi')
+  expect(await said('xorriso', '-indev', pathOf(media, 'iso'), '-find', '/', '-type', 'f')).not.toContain('autoexec')
+  const stick = `${pathOf(media, 'usb')}@@2M`
+  expect(await said('mdir', '-/', '-b', '-i', stick, '::')).not.toContain('autoexec')
+  expect(await said('mtype', '-i', stick, '::/grub/grub.cfg')).not.toContain('initrd16')
+  expect(media.files.pxe?.map(({ name }) => name)).not.toContain('autoexec.ipxe')
+  await expect(make({ url, outputs: ['iso'], autoexec: false })).rejects.toThrow('nothing here compiles')
 })
 
 test('a cancelled job leaves no manifest and no file in its directory', async () => {

@@ -29,9 +29,11 @@ export const makeIso: Maker = async (inputs) => {
     grafts[EFI_IMAGE] = image
   }
   if (Object.keys(grafts).length === 0) throw new MediaError('an ISO needs a loader for BIOS or UEFI', { field: ['firmware'] })
-  const script = join(workDirectory, 'autoexec.ipxe')
-  await writeFile(script, inputs.script)
-  grafts['autoexec.ipxe'] = script
+  if ([...inputs.loaders.values()].some(({ embedded }) => !embedded)) {
+    const script = join(workDirectory, 'autoexec.ipxe')
+    await writeFile(script, inputs.script)
+    grafts['autoexec.ipxe'] = script
+  }
 
   const path = join(workDirectory, `${name}.iso`)
   const biosBoot = ['-b', 'isolinux/isolinux.bin', '-c', 'isolinux/boot.cat', '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table']
