@@ -69,36 +69,6 @@ test('SYSLINUX, twice in different directories: the same bytes', async () => {
   expect(isRising(steps.map(({ fraction }) => fraction))).toBe(true)
 })
 
-const GRUB = [
-  { target: 'i386-pc/grub.pxe', twice: true, check: (bytes: Buffer) => bytes.length < 600_000 },
-  { target: 'x86_64-efi/grubx64.efi', twice: false, check: (bytes: Buffer) => machineOf(bytes) === 0x8664 },
-  { target: 'arm64-efi/grubaa64.efi', twice: false, check: (bytes: Buffer) => machineOf(bytes) === 0xaa64 },
-] as const
-
-for (const { target, twice, check } of GRUB)
-  test(`GRUB for ${target}${twice ? ', twice in different directories: the same bytes' : ''}`, async () => {
-    const request = { builder: 'grub', targets: [target], config: 'echo hello from the early configuration\n' } satisfies NewBuildRequest
-    const { manifest, steps } = await make(request, first)
-    expect(check(bytesOf(target, manifest, first))).toBe(true)
-    expect(steps.filter(({ text }) => / of \d+ objects/.test(text)).length).toBeGreaterThan(200)
-    expect(isRising(steps.map(({ fraction }) => fraction))).toBe(true)
-    if (twice) expect(sums((await make(request, second)).manifest)).toEqual(sums(manifest))
-
-    const began = performance.now()
-    const other = await make({ ...request, config: 'echo something else\n', modules: ['normal', 'http', 'test'] }, first)
-    expect(performance.now() - began, 'another image needs no compiler').toBeLessThan(5_000)
-    expect(sums(other.manifest)).not.toEqual(sums(manifest))
-    expect(other.lines.filter((line) => line.includes(' -c '))).toEqual([])
-  })
-
-test('a module that GRUB does not have is named, with those that it has', async () => {
-  const wrong = make({ builder: 'grub', targets: ['i386-pc/core.img'], modules: ['normal', 'efinet'] }, first)
-  await expect(wrong).rejects.toMatchObject({
-    reason: 'option',
-    message: expect.stringMatching(/i386-pc has no efinet; it has .*\bnormal\b/),
-  })
-})
-
 test('the same request is the same build, without a compiler', async () => {
   const began = performance.now()
   const { manifest } = await make({ builder: 'syslinux' }, first)
@@ -170,6 +140,64 @@ test('cancelled in the middle: the same', async () => {
   expect(readdirSync(where.workDirectory).filter((name) => name.startsWith('tmp-'))).toEqual([])
 })
 
+const GRUB = [
+  { target: 'i386-pc/grub.pxe', twice: true, check: (bytes: Buffer) => bytes.length < 600_000 },
+  { target: 'x86_64-efi/grubx64.efi', twice: false, check: (bytes: Buffer) => machineOf(bytes) === 0x8664 },
+  { target: 'arm64-efi/grubaa64.efi', twice: false, check: (bytes: Buffer) => machineOf(bytes) === 0xaa64 },
+] as const
+
+for (const { target, twice, check } of GRUB)
+  test(`GRUB for ${target}${twice ? ', twice in different directories: the same bytes' : ''}`, async () => {
+    const request = { builder: 'grub', targets: [target], config: 'echo hello from the early configuration\n' } satisfies NewBuildRequest
+    const { manifest, steps } = await make(request, first)
+    expect(check(bytesOf(target, manifest, first))).toBe(true)
+    expect(steps.filter(({ text }) => / of \d+ objects/.test(text)).length).toBeGreaterThan(200)
+    expect(isRising(steps.map(({ fraction }) => fraction))).toBe(true)
+    if (twice) expect(sums((await make(request, second)).manifest)).toEqual(sums(manifest))
+
+    const began = performance.now()
+    const other = await make({ ...request, config: 'echo something else\n', modules: ['normal', 'http', 'test'] }, first)
+    expect(performance.now() - began, 'another image needs no compiler').toBeLessThan(5_000)
+    expect(sums(other.manifest)).not.toEqual(sums(manifest))
+    expect(other.lines.filter((line) => line.includes(' -c '))).toEqual([])
+  })
+
+const HELLO = 'hello from what was built here'
+const BOOTS = [
+  {
+    what: 'GRUB by PXE',
+    target: 'i386-pc/grub.pxe',
+    config: `serial --speed=115200\nterminal_output serial\necho ${HELLO}\nsleep 60\n`,
+    qemu: byPxe,
+  },
+  { what: 'GRUB on UEFI', target: 'x86_64-efi/grubx64.efi', config: `echo ${HELLO}\nsleep 60\n`, qemu: byOvmf },
+  { what: 'GRUB on UEFI of arm64', target: 'arm64-efi/grubaa64.efi', config: `echo ${HELLO}\nsleep 60\n`, qemu: byAavmf },
+] as const
+
+for (const { what, target, config, qemu } of BOOTS)
+  test(`${what} boots and runs its early configuration`, async () => {
+    const { manifest } = await make({ builder: 'grub', targets: [target], config }, first)
+    await boots(qemu(bytesOf(target, manifest, first)))
+  })
+
+test('PXELINUX boots and reads its configuration', async () => {
+  const { manifest } = await make({ builder: 'syslinux', targets: ['pxelinux.0', 'ldlinux.c32'] }, first)
+  const argv = byPxe(bytesOf('pxelinux.0', manifest, first))
+  const folder = servedBy(argv)
+  writeFileSync(join(folder, 'ldlinux.c32'), bytesOf('ldlinux.c32', manifest, first))
+  mkdirSync(join(folder, 'pxelinux.cfg'))
+  writeFileSync(join(folder, 'pxelinux.cfg/default'), `SERIAL 0 115200\nSAY ${HELLO}\nPROMPT 1\n`)
+  await boots(argv)
+})
+
+test('a module that GRUB does not have is named, with those that it has', async () => {
+  const wrong = make({ builder: 'grub', targets: ['i386-pc/core.img'], modules: ['normal', 'efinet'] }, first)
+  await expect(wrong).rejects.toMatchObject({
+    reason: 'option',
+    message: expect.stringMatching(/i386-pc has no efinet; it has .*\bnormal\b/),
+  })
+})
+
 /** Processes of a sandbox that has a tree of these tests: by what is mounted in it, or by bubblewrap's arguments. */
 function insideSandboxes(): string[] {
   const mark = basename(directory)
@@ -189,6 +217,51 @@ function readProc(pid: string, file: string): string {
   } catch (error) {
     if (['ENOENT', 'ESRCH', 'EINVAL', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
     throw error
+  }
+}
+
+function byPxe(loader: Buffer): string[] {
+  const folder = mkdtempSync(join(directory, 'tftp-'))
+  writeFileSync(join(folder, 'loader'), loader)
+  const network = [
+    '-netdev',
+    `user,id=net,restrict=on,tftp=${folder},bootfile=loader`,
+    '-device',
+    'virtio-net-pci,netdev=net',
+    '-boot',
+    'n',
+  ]
+  return ['qemu-system-x86_64', '-m', '128', ...network]
+}
+const servedBy = (argv: readonly string[]) => argv.join(' ').match(/tftp=([^,]+)/)?.[1] ?? ''
+function byOvmf(loader: Buffer): string[] {
+  return ['qemu-system-x86_64', '-m', '256', '-bios', '/usr/share/ovmf/OVMF.fd', ...onDisk('BOOTX64.EFI', loader)]
+}
+function byAavmf(loader: Buffer): string[] {
+  const machine = ['-machine', 'virt', '-cpu', 'cortex-a57', '-m', '256', '-bios', '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd']
+  return ['qemu-system-aarch64', ...machine, ...onDisk('BOOTAA64.EFI', loader)]
+}
+function onDisk(name: string, loader: Buffer): string[] {
+  const folder = mkdtempSync(join(directory, 'disk-'))
+  mkdirSync(join(folder, 'EFI/BOOT'), { recursive: true })
+  writeFileSync(join(folder, 'EFI/BOOT', name), loader)
+  return ['-drive', `if=none,id=disk,format=raw,file=fat:rw:${folder}`, '-device', 'virtio-blk-pci,drive=disk', '-net', 'none']
+}
+
+/** Resolves once the machine's serial console says HELLO; throws with what it said instead. */
+async function boots([program = '', ...argv]: readonly string[]): Promise<void> {
+  const child = spawn(program, [...argv, '-nographic', '-no-reboot'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('latin1').on('data', (text: string) => {
+      said += text
+    })
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  try {
+    await expect.poll(() => said, { timeout: 120_000, interval: 100 }).toContain(HELLO)
+  } finally {
+    child.kill('SIGKILL')
+    await ended
   }
 }
 
