@@ -93,7 +93,7 @@ test('a source with a mistake fails with the compiler’s first error', async ()
   const work = join(directory, 'mistake')
   mkdirSync(join(work, 'syslinux-9.9'), { recursive: true })
   writeFileSync(join(work, 'syslinux-9.9/main.c'), 'int main(void) { return missing; }\n')
-  writeFileSync(join(work, 'syslinux-9.9/Makefile'), 'bios: main.o other.o\n\t:\n')
+  writeFileSync(join(work, 'syslinux-9.9/Makefile'), 'bios: main.o\n')
   execFileSync('tar', ['-C', work, '-czf', join(work, 'x.tar.gz'), 'syslinux-9.9'])
   const stored = await first.bucket.put(readFileSync(join(work, 'x.tar.gz')), { name: 'x.tar.gz' })
   const source = { kind: 'upload', sha256: stored.sha256, name: 'syslinux', version: '9.9' } as const
