@@ -2,11 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PI_PARTS } from '@bridgehead/manager/packagers/media/parts/pi.ts'
 import type { PartSpec } from '@bridgehead/manager/packagers/media/parts/spec.ts'
+import { createLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bootMedium, createRecorder, type Recorder } from '../lab/boot-medium.ts'
 import type { FirmwareKind, Medium } from '../lab/firmware.ts'
+import { createLab } from '../lab/lab.ts'
+import { ipIn } from '../lab/node.ts'
 import { createMediaRig, type MediaRig } from './media-rig.ts'
-import { say } from './rig.ts'
+import { needRight, say } from './rig.ts'
 
 let rig: MediaRig
 let recorder: Recorder
@@ -39,11 +42,12 @@ async function runsScript(kind: FirmwareKind, medium: Medium, expected: string, 
   say(`${kind}, ${medium.kind}: ${done.seconds.toFixed(1)} s from power-on to the script's request`)
 }
 
-for (const { kind, firmware, expected, seconds } of [
+const MACHINES = [
   { kind: 'seabios', firmware: 'SeaBIOS', expected: 'arch=i386&platform=pcbios', seconds: 60 },
   { kind: 'ovmf', firmware: 'OVMF', expected: 'arch=x86_64&platform=efi', seconds: 120 },
   { kind: 'aavmf', firmware: 'AAVMF (arm64)', expected: 'arch=arm64&platform=efi', seconds: 180 },
-] as const) {
+] as const
+for (const { kind, firmware, expected, seconds } of MACHINES) {
   test(`the ISO boots into the script on ${firmware}`, async () => {
     const manifest = await rig.make(['iso', 'usb'], script())
     await runsScript(kind, { kind: 'cd', file: rig.path(manifest, 'iso') }, expected, seconds)
@@ -53,6 +57,57 @@ for (const { kind, firmware, expected, seconds } of [
     await runsScript(kind, { kind: 'usb', file: rig.path(manifest, 'usb') }, expected, seconds)
   })
 }
+
+/** The DHCP and TFTP server that the set's README describes, at the README's own address, and a web server that says what it was asked. */
+async function withPxeServer(task: (lab: { lan: string; asked: string[]; boot: (number: number) => Medium }) => Promise<void>) {
+  const manifest = await rig.make(['pxe'], script().replaceAll(recorder.url, 'http://192.168.1.2'))
+  const directory = await rig.unpack(manifest, 'pxe')
+  const lab = await createLab({ sites: 1, log: createLog({ name: 'lab', level: 'warn' }) })
+  try {
+    const [site] = lab.sites
+    if (!site) throw new Error('the lab has no site')
+    const asked: string[] = []
+    const tell = "require('http').createServer((q, s) => (console.log(q.url), s.end())).listen(80, '192.168.1.2')"
+    const onOutput = (chunk: Buffer) => void asked.push(...chunk.toString().split('\n').filter(Boolean))
+    site.appliance.spawn('web server', [process.execPath, '-e', tell], { onOutput })
+    const readme = readFileSync(join(directory, 'README.md'), 'utf8')
+    const example = /## dnsmasq[\s\S]*?```\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
+    const config = join(rig.directory, 'dnsmasq.conf')
+    writeFileSync(config, `${example.replace(/^tftp-root=.*$/m, `tftp-root=${directory}`)}no-ping\n`)
+    const switches = [
+      '--keep-in-foreground',
+      '--user=root',
+      '--group=root',
+      '--port=0',
+      '--interface=eth0',
+      '--bind-interfaces',
+      '--pid-file=',
+    ]
+    const argv = ['dnsmasq', `--conf-file=${config}`, ...switches, `--dhcp-leasefile=${config}.leases`, '--log-facility=-', '--log-dhcp']
+    site.appliance.spawn('dnsmasq', argv, { logFile: join(lab.directory, 'dnsmasq.log') })
+    for (const number of [1, 2, 3])
+      await ipIn(site.lan.namespace, [`tuntap add pxe${number} mode tap`, `link set pxe${number} master br0 up`])
+    const boot = (number: number): Medium => ({ kind: 'tap', name: `pxe${number}`, mac: `52:54:00:7c:00:0${number}` })
+    await task({ lan: site.lan.namespace, asked, boot })
+  } finally {
+    await lab.close()
+  }
+}
+
+test('the PXE set, served as its README says, boots into the script on SeaBIOS, OVMF and AAVMF (arm64)', async () => {
+  await needRight()
+  await withPxeServer(async ({ lan, asked, boot }) => {
+    for (const [index, { kind, expected, seconds }] of MACHINES.entries()) {
+      const medium = boot(index + 1)
+      const done = await bootMedium({
+        ...{ kind, medium, seconds, namespace: lan, directory: join(rig.directory, `machine${++count}`) },
+        what: `the script's request (${expected})`,
+        came: () => asked.includes(`/script-ran?${expected}`),
+      })
+      say(`${kind}, PXE: ${done.seconds.toFixed(1)} s from power-on to the script's request`)
+    }
+  })
+})
 
 test('the Raspberry Pi card: U-Boot finds it, loads iPXE, and the script runs past its first wait', async () => {
   const text = "#!ipxe\necho The recipe's script runs\nsleep 1\necho It woke up again, on ${buildarch}\nsleep 60\n"
