@@ -136,17 +136,24 @@ const KERNEL: PartSpec = {
 }
 
 /** The set of a script that starts a kernel from `from`, with one byte of `changed` turned around, on firmware that enforces Secure Boot. */
-async function bootsSecurely({ from, changed, what, pattern }: { from: Recorder; changed?: string; what: string; pattern: RegExp }) {
+async function bootsSecurely(options: {
+  from: Recorder
+  changed?: string
+  what: string
+  pattern: RegExp
+  machine?: { kind: FirmwareKind; file: string }
+}) {
+  const { from, changed, what, pattern, machine = { kind: 'ovmf-secure', file: 'shimx64.efi' } } = options
   const text = `#!ipxe\nkernel ${from.url}/vmlinuz console=ttyS0 || goto refused\nboot\n:refused\necho The kernel was refused\n`
   const manifest = await rig.make(['secure-boot'], text)
   const directory = await rig.unpack(manifest, 'secure-boot', (name) => name.replace('grub-grub.cfg', 'grub/grub.cfg'))
   if (changed !== undefined) flipByte(join(directory, changed))
   const { serial, seconds } = await bootMedium({
-    ...{ kind: 'ovmf-secure', medium: { kind: 'tftp', directory, file: 'shimx64.efi' }, seconds: 120, what },
+    ...{ kind: machine.kind, medium: { kind: 'tftp', directory, file: machine.file }, seconds: 120, what },
     directory: join(rig.directory, `machine${++count}`),
     came: (log) => log.find(pattern) !== undefined,
   })
-  say(`ovmf-secure: ${seconds.toFixed(1)} s to ${what}`)
+  say(`${machine.kind}: ${seconds.toFixed(1)} s to ${what}`)
   return serial
 }
 
@@ -168,6 +175,13 @@ test('the Secure Boot set boots a signed kernel by HTTP with Secure Boot enforci
   }
 })
 
+test('on arm64 the set comes as far as GRUB and its web server with Secure Boot enforcing', async () => {
+  const from = recorder.asked.length
+  const machine = { kind: 'aavmf-secure', file: 'shimaa64.efi' } as const
+  await bootsSecurely({ from: recorder, machine, what: "the script's words about a missing kernel", pattern: /The kernel was refused/ })
+  expect(recorder.asked.slice(from)).toEqual(['/vmlinuz'])
+})
+
 test('an unsigned kernel is refused by GRUB, and the script goes on', async () => {
   const bytes = readFileSync(await rig.part(KERNEL, 'vmlinuz'))
   bytes[Math.floor(bytes.length / 2)] = 255 - (bytes[Math.floor(bytes.length / 2)] ?? 0)
@@ -179,12 +193,18 @@ test('an unsigned kernel is refused by GRUB, and the script goes on', async () =
   }
 })
 
-for (const { changed, who, pattern } of [
+for (const { changed, who, pattern, machine } of [
   { changed: 'grubx64.efi', who: 'shim', pattern: /Verification failed|Security Violation/ },
   { changed: 'shimx64.efi', who: 'the firmware', pattern: /Access Denied|Security Violation/ },
+  {
+    changed: 'shimaa64.efi',
+    who: 'the firmware of arm64',
+    pattern: /Access Denied|Security Violation/,
+    machine: { kind: 'aavmf-secure', file: 'shimaa64.efi' } as const,
+  },
 ])
   test(`${changed} with one byte changed is refused by ${who}`, async () => {
     const from = recorder.asked.length
-    await bootsSecurely({ from: recorder, changed, what: `the refusal by ${who}`, pattern })
+    await bootsSecurely({ from: recorder, changed, what: `the refusal by ${who}`, pattern, ...(machine && { machine }) })
     expect(recorder.asked.slice(from)).toEqual([])
   })

@@ -1,8 +1,8 @@
 import { copyFileSync, cpSync, mkdirSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Machines that boot a medium: a PC with BIOS, with UEFI, with UEFI that enforces Secure Boot; an arm64 server; a Raspberry Pi 3. */
-export type FirmwareKind = 'seabios' | 'ovmf' | 'ovmf-secure' | 'aavmf' | 'raspi3b'
+/** Machines that boot a medium: a PC with BIOS, with UEFI; an arm64 server; both also enforcing Secure Boot; a Raspberry Pi 3. */
+export type FirmwareKind = 'seabios' | 'ovmf' | 'ovmf-secure' | 'aavmf' | 'aavmf-secure' | 'raspi3b'
 export type Medium =
   | { kind: 'cd' | 'usb' | 'sd'; file: string }
   /** Firmware's own PXE, from QEMU's TFTP server. */
@@ -28,7 +28,7 @@ export function firmwareCommand(options: FirmwareOptions): [string, ...string[]]
   mkdirSync(options.directory, { recursive: true })
   const common = ['-nodefaults', '-display', 'none', '-monitor', 'none']
   if (options.kind === 'raspi3b') return ['qemu-system-aarch64', ...common, ...raspberry(options)]
-  const program = options.kind === 'aavmf' ? 'qemu-system-aarch64' : 'qemu-system-x86_64'
+  const program = isArm(options.kind) ? 'qemu-system-aarch64' : 'qemu-system-x86_64'
   return [
     program,
     ...common,
@@ -44,6 +44,8 @@ export function firmwareCommand(options: FirmwareOptions): [string, ...string[]]
     ...disk(options),
   ]
 }
+
+const isArm = (kind: FirmwareKind) => kind === 'aavmf' || kind === 'aavmf-secure'
 
 function board({ kind, directory }: FirmwareOptions): string[] {
   const variables = (from: string) => {
@@ -61,6 +63,8 @@ function board({ kind, directory }: FirmwareOptions): string[] {
       ]
     case 'aavmf':
       return ['-machine', 'virt', ...code(`${AAVMF}/AAVMF_CODE.fd`), ...variables(`${AAVMF}/AAVMF_VARS.fd`)]
+    case 'aavmf-secure':
+      return ['-machine', 'virt', ...code(`${AAVMF}/AAVMF_CODE.ms.fd`), ...variables(`${AAVMF}/AAVMF_VARS.ms.fd`)]
     default:
       return ['-machine', 'pc']
   }
@@ -86,7 +90,7 @@ function disk({ kind, medium }: FirmwareOptions): string[] {
     ]
   if (medium.kind !== 'cd') return []
   const drive = ['-drive', `if=none,id=medium,media=cdrom,format=raw,readonly=on,file=${medium.file}`]
-  return kind === 'aavmf'
+  return isArm(kind)
     ? [...drive, '-device', 'virtio-scsi-pci', '-device', 'scsi-cd,drive=medium,bootindex=1']
     : [...drive, '-device', 'ide-cd,drive=medium,bootindex=1']
 }

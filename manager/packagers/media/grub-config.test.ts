@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { grubConfig, refuseSecureBoot } from './grub-config.ts'
+import type { MediaTarget } from './recipe.ts'
 
-const site = { kind: 'site', id: 's', name: 'shop', servers: ['http://192.168.1.2', 'http://192.168.2.2'] } as const
+const site: MediaTarget = { kind: 'site', id: 's', name: 'shop', servers: ['http://192.168.1.2', 'http://192.168.2.2'] }
 
 test("a site's set asks each of its appliances in turn", () => {
   expect([...grubConfig(site).matchAll(/configfile "(\S+?)\?/g)].map(([, path]) => path)).toEqual([
