@@ -42,7 +42,7 @@ const TARGETS: Record<Output, readonly IpxeTarget[]> = {
   bundle: [],
 }
 /** What Debian's package `ipxe` does not have (1.21.1). */
-export const NOT_PREBUILT: readonly IpxeTarget[] = ['bin-arm64-efi/snponly.efi']
+const NOT_PREBUILT: readonly IpxeTarget[] = ['bin-arm64-efi/snponly.efi']
 
 /** The package's version is not known before it was fetched; any that the parts accept can do at least what this one can. */
 const PREBUILT_VERSION = '1.21.1'
