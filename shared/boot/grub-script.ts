@@ -13,7 +13,7 @@ export class GrubScriptError extends Error {
 }
 
 /** Where an appliance answers GRUB; `server` is `http://ip[:port]`. GRUB fills in the variables. */
-export function grubStartPath(server: string): string {
+function grubStartPath(server: string): string {
   return `${grubPath(0, server)}/boot/grub.cfg?mac=$net_default_mac&arch=$grub_cpu&platform=$grub_platform`
 }
 
