@@ -37,7 +37,7 @@ for (const { what, recipe, target, has, hasNot = [] } of [
     what: 'with a VLAN asks DHCP inside it',
     recipe: { vlan: 40 },
     target: url,
-    has: ['vcreate --tag 40 net${n}', 'dhcp net${n}-40 || goto next_card', 'in VLAN 40 on no network card'],
+    has: ['vcreate --tag 40 net${n}', 'dhcp net${n}-40 || goto next_card', 'No DHCP server answered in VLAN 40 on any network card.'],
   },
   {
     what: 'with both sets the address inside the VLAN',

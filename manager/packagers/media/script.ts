@@ -50,7 +50,7 @@ function anyCard(): string[] {
 /** With a VLAN or a fixed address nobody answers on a wrong card, so that each is tried up to the fetch. */
 function cardByCard({ network, vlan }: Pick<MediaRecipe, 'network' | 'vlan'>): string[] {
   const card = vlan === undefined ? 'net${n}' : `net\${n}-${vlan}`
-  const where = vlan === undefined ? 'on no network card' : `in VLAN ${vlan} on no network card`
+  const where = vlan === undefined ? '' : `in VLAN ${vlan} `
   return [
     ':start',
     'set n:int32 0',
@@ -70,8 +70,8 @@ function cardByCard({ network, vlan }: Pick<MediaRecipe, 'network' | 'vlan'>): s
     '',
     ':no_card',
     network === undefined
-      ? `echo A DHCP server answered ${where}. Check the cable, the switch port${vlan === undefined ? '' : ', its VLANs'} and the DHCP server.`
-      : `echo The server was reached ${where}, with address ${network.address}. Check the cable, the switch port${vlan === undefined ? '' : ', its VLANs'} and the address.`,
+      ? `echo No DHCP server answered ${where}on any network card. Check the cable, the switch port${vlan === undefined ? '' : ', its VLANs'} and the DHCP server.`
+      : `echo The server was not reached from ${network.address} ${where}on any network card. Check the cable, the switch port${vlan === undefined ? '' : ', its VLANs'} and the address.`,
     'ifstat ||',
     'goto pause',
     '',
