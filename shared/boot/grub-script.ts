@@ -53,6 +53,13 @@ function ipxe_boot {
 function ipxe_chain {
   if chainloader "$1"; then boot; fi
 }
+function ipxe_disk {
+  set ipxe_file=/EFI/BOOT/BOOTX64.EFI
+  if [ "$grub_cpu" = arm64 ]; then set ipxe_file=/EFI/BOOT/BOOTAA64.EFI; fi
+  search --no-floppy --set=ipxe_root --file $ipxe_file
+  if [ -n "$ipxe_root" ]; then ipxe_chain ($ipxe_root)$ipxe_file; fi
+  false
+}
 set ipxe_initrd=`
 
 interface Where {
@@ -133,6 +140,10 @@ function translateCommand([command = '', ...args]: string[], where: Where): stri
       if (!where.labels.has(label)) return refuse(`there is no label ":${label}"`)
       return `${functionOf(label)}; return`
     }
+    case 'sanboot':
+      if (!/(^| )--drive (0x80|128)( |$)/.test(args.join(' ')))
+        return refuse('GRUB can start the disk itself; expected "sanboot --drive 0x80"')
+      return 'ipxe_disk' // the loader of the first disk that has one: signed, or shim refuses it
     case 'sleep':
       return /^\d+$/.test(args[0] ?? '') ? `sleep ${args[0]}` : refuse('expected "sleep" with a number of seconds')
     case 'reboot':
@@ -143,7 +154,7 @@ function translateCommand([command = '', ...args]: string[], where: Where): stri
       return 'exit'
     default:
       return refuse(
-        `GRUB has nothing like iPXE's "${command}"; with Secure Boot a script can echo, set, kernel, initrd, boot, chain, goto, sleep, reboot`,
+        `GRUB has nothing like iPXE's "${command}"; with Secure Boot a script can echo, set, kernel, initrd, boot, chain, sanboot, goto, sleep, reboot`,
       )
   }
 }

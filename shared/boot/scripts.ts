@@ -80,7 +80,7 @@ export function scriptVariables(input: {
   }
 }
 
-const INSTALL = `#!ipxe
+export const INSTALL = `#!ipxe
 echo Bridgehead: {{ host.name }} ({{ host.mac }}) gets {{ profile.name }} version {{ profile.version }}
 kernel {{ kernel.url }} initrd=initrd {{ cmdline }} || goto failed
 initrd --name initrd {{ initrd.url }} || goto failed
@@ -91,7 +91,7 @@ sleep 10
 chain --replace --autofree {{ server }}/boot/start.ipxe || reboot
 `
 
-const WAIT = `#!ipxe
+export const WAIT = `#!ipxe
 echo Bridgehead: {{ host.mac }} waits for approval at site {{ site.name }}
 sleep 10
 chain --replace --autofree {{ server }}/boot/start.ipxe || reboot
@@ -102,7 +102,7 @@ chain --replace --autofree {{ server }}/boot/start.ipxe || reboot
  * \\EFI\\BOOT\\BOOTX64.EFI of the disk. `exit 1` hands back to the firmware, which tries its next entry; plain `exit` would end the
  * boot order with success (UEFI 2.10 §3.1.1) and leave the machine in its setup menu. Tried with iPXE 1.0.0+2019 and 1.21.1+2025.
  */
-const LOCAL_DISK = `#!ipxe
+export const LOCAL_DISK = `#!ipxe
 echo Bridgehead: {{ host.name }} boots its own disk
 sanboot --no-describe --drive 0x80 || iseq \${platform}-\${buildarch} efi-x86_64 && chain {{ server }}/loaders/disk-x64.efi || exit 1
 `

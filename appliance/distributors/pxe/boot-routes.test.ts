@@ -1,3 +1,5 @@
+import { renderTemplate } from '@bridgehead/shared/boot/render.ts'
+import { INSTALL, LOCAL_DISK, WAIT } from '@bridgehead/shared/boot/scripts.ts'
 import type { Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { expect, test } from 'vitest'
 import { type BootDesk, bootRoutes } from './boot-routes.ts'
@@ -38,6 +40,7 @@ for (const row of [
   { asks: ask('GET', '/loaders/autoexec.ipxe'), status: 200, body: '#!ipxe' },
   { asks: ask('GET', '/boot/script?mac=nonsense'), status: 400, body: 'mac: expected a MAC address' },
   { asks: ask('POST', '/boot/script?mac=52:54:00:00:00:01'), status: 405, body: 'expected GET' },
+  { asks: ask('GET', '/boot/grub.cfg?mac=nonsense'), status: 400, body: 'mac: expected a MAC address' },
   { asks: ask('GET', '/boot/b/answers?token=t'), status: 200, body: "HOSTNAME='a'", call: ['answers', 'b', 't', '10.0.0.9', '10.0.0.2'] },
   {
     asks: ask('POST', '/boot/b/stage?token=t&stage=image&bytes=5&total=-1'),
@@ -81,4 +84,30 @@ test('paths of others are left to others, and a refusal keeps its status and sen
   expect(await bootRoutes(one)(ask('GET', '/elsewhere'))).toBeUndefined()
   const refusing = { ...one, answers: () => Promise.reject(new Refused('the token is not its own')) }
   expect(await bootRoutes(refusing)(ask('GET', '/boot/b/answers?token=x'))).toEqual({ status: 403, body: 'the token is not its own\n' })
+})
+
+test('signed GRUB gets its own form of every built-in script, and a sentence where there is none', async () => {
+  const served = async (script: string) => {
+    const answer = await bootRoutes({ ...desk().desk, script: async () => script })(
+      ask('GET', '/boot/grub.cfg?mac=52:54:00:00:00:01&arch=x86_64&platform=efi'),
+    )
+    expect(answer?.status).toBe(200)
+    return String(answer?.body)
+  }
+  const host = {
+    host: { name: 'web-1', mac: 'm' },
+    site: { name: 's' },
+    server: 'http://10.0.0.2',
+    profile: { name: 'debian', version: 1 },
+  }
+  const vars = {
+    ...host,
+    kernel: { url: 'http://10.0.0.2/artifacts/a/vmlinuz' },
+    initrd: { url: 'http://10.0.0.2/artifacts/b/initrd' },
+    cmdline: 'quiet',
+  }
+  expect(await served(renderTemplate(INSTALL, vars))).toContain('linux "(http,10.0.0.2)/artifacts/a/vmlinuz" "quiet"')
+  expect(await served(renderTemplate(WAIT, vars))).toContain('configfile "(http,10.0.0.2)/boot/grub.cfg?mac=$net_default_mac')
+  expect(await served(renderTemplate(LOCAL_DISK, vars))).toContain('if ipxe_disk;')
+  expect(await served('#!ipxe\nmenu Choose\n')).toContain('needs iPXE')
 })

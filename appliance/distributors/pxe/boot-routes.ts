@@ -1,5 +1,6 @@
 import type { BootClient } from '@bridgehead/shared/boot/client.ts'
 import { platformOf } from '@bridgehead/shared/boot/client.ts'
+import { GrubScriptError, grubScript } from '@bridgehead/shared/boot/grub-script.ts'
 import { autoexecScript, startScript } from '@bridgehead/shared/boot/scripts.ts'
 import type { Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { Mac } from '@bridgehead/shared/model/address.ts'
@@ -37,6 +38,7 @@ const ROUTES: readonly { method: string; path: RegExp; handle: Handler }[] = [
     handle: async (desk, { server }) => text(autoexecScript(desk.serverUrl(server))),
   },
   { method: 'GET', path: /^\/boot\/script$/, handle: script },
+  { method: 'GET', path: /^\/boot\/grub\.cfg$/, handle: grubConfig },
   {
     method: 'GET',
     path: /^\/boot\/([^/]+)\/answers$/,
@@ -89,6 +91,19 @@ async function script(desk: BootDesk, { query, client: ip, server }: LanRequest)
     facts: { serial: fact('serial'), vendor: fact('vendor'), product: fact('product') },
   })
   return answer === undefined ? { status: 404, body: 'nothing for this machine\n' } : text(answer)
+}
+
+/** The same for Debian's signed GRUB, which starts where Secure Boot lets no iPXE run. A script without a GRUB twin becomes a sentence. */
+async function grubConfig(desk: BootDesk, request: LanRequest): Promise<LanAnswer> {
+  const answer = await script(desk, request)
+  if (answer.status !== 200) return answer
+  try {
+    return text(grubScript(String(answer.body ?? '')))
+  } catch (error) {
+    if (!(error instanceof GrubScriptError)) throw error
+    const why = error.message.replace(/["\\$`]/g, ' ')
+    return text(`echo "Bridgehead: this machine's script needs iPXE, which Secure Boot keeps out: ${why}"\nsleep 30\nreboot\n`)
+  }
 }
 
 /** iPXE's `platform` (`pcbios`, `efi`) and `buildarch` (`i386`, `x86_64`, `arm64`). */
