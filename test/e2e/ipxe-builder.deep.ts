@@ -7,10 +7,11 @@ import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { afterAll, expect, test } from 'vitest'
-import { readFamily } from '../../manager/builders/confine/processes.ts'
+import { readFamily, readProcess } from '../../manager/builders/confine/processes.ts'
 import { buildIpxe, type IpxeBuild } from '../../manager/builders/ipxe/build.ts'
 import { IpxeTarget } from '../../manager/builders/ipxe/request.ts'
 import { RSA_CA } from '../../manager/builders/ipxe/testing-certificates.ts'
+import { unpackSource } from '../../manager/builders/sources/unpack.ts'
 import { findIpxeSource, IpxeRequest, ipxeDeps } from '../lab/ipxe-source.ts'
 import { waitFor } from '../lab/wait.ts'
 import { say } from './rig.ts'
@@ -109,8 +110,8 @@ function deepTests(source: Parameters<typeof buildIpxe>[1]): void {
   })
 
   test('what a version does not know is refused by the name of the option', async () => {
-    const tree = await brokenSource('config/general.h', (text) => text.replaceAll('PING_CMD', 'PONG_CMD'))
-    const building = buildIpxe(request(['bin/undionly.kpxe'], 'unknown'), tree, deps)
+    const older = await brokenSource(['config/general.h', 'config/config.c'], (text) => text.replaceAll('PING_CMD', 'PONG_CMD'))
+    const building = buildIpxe(request(['bin/undionly.kpxe'], 'unknown'), older, deps)
     await expect(building).rejects.toMatchObject({ code: 'build', reason: 'option', message: expect.stringContaining('ping: ') })
   })
 
@@ -152,13 +153,15 @@ function deepTests(source: Parameters<typeof buildIpxe>[1]): void {
     }
   }
 
-  /** The source with one file spoiled, as an operator's tarball. */
-  async function brokenSource(file = 'core/main.c', spoil = (text: string) => `${text}\nthis_is_no_type spoiled;\n`) {
+  /** The source with files spoiled, as an operator's tarball. */
+  async function brokenSource(files = ['core/main.c'], spoil = (text: string) => `${text}\nthis_is_no_type spoiled;\n`) {
     const work = await mkdtemp(join(directory, 'broken-'))
-    const [template] = (await execa('ls', [join(deps.workDirectory, 'ipxe', 'sources')])).stdout.split('\n')
-    await execa('cp', ['-r', join(deps.workDirectory, 'ipxe', 'sources', template ?? ''), join(work, 'ipxe-0.0.1')])
-    const path = join(work, 'ipxe-0.0.1', 'src', file)
-    await writeFile(path, spoil(await readFile(path, 'utf8')))
+    const { root } = await unpackSource(source, join(work, 'unpacked'), deps)
+    await execa('cp', ['-r', root, join(work, 'ipxe-0.0.1')])
+    for (const file of files) {
+      const path = join(work, 'ipxe-0.0.1', 'src', file)
+      await writeFile(path, spoil(await readFile(path, 'utf8')))
+    }
     await execa('tar', ['-C', work, '-cf', join(work, 'ipxe-0.0.1.tar'), 'ipxe-0.0.1'])
     const tarball = await findIpxeSource(deps, join(work, 'ipxe-0.0.1.tar'))
     if ('why' in tarball) throw new Error(tarball.why)
@@ -201,12 +204,12 @@ async function watchFamily(child: ChildProcess, end: Promise<unknown>): Promise<
 }
 
 async function stillThere(family: ReadonlyMap<number, string>): Promise<number[]> {
-  const lists = await Promise.all(
-    [...family].map(async ([pid, startedAt]) =>
-      (await readFamily(pid)).filter((one) => one.pid === pid && one.startedAt === startedAt && one.state !== 'Z'),
-    ),
-  )
-  return lists.flat().map(({ pid }) => pid)
+  const there: number[] = []
+  for (const [pid, startedAt] of family) {
+    const now = await readProcess(pid)
+    if (now?.startedAt === startedAt && now.state !== 'Z') there.push(pid)
+  }
+  return there
 }
 
 /** What a machine with this kernel-like loader says on its serial port until `mark` appears, and a little longer. */
