@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DEBIAN_SOURCES, findBuild, planBuild } from '@bridgehead/manager/builders/build.ts'
+import { type BuilderJobs, registerBuilderJobs } from '@bridgehead/manager/builders/jobs.ts'
+import { type BuildManifest, BuildRequest, buildKey } from '@bridgehead/manager/builders/model.ts'
+import { machineApt } from '@bridgehead/manager/engines/apt/apt.ts'
 import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
 import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
 import { createRedis, type RedisServer } from '@bridgehead/manager/engines/bus/redis.ts'
@@ -17,6 +21,7 @@ import { processesWith, type RunningWorker, startWorkerProcess } from '../intero
 
 const KILLS = 20
 const BUILD_MS = 3_000
+const REAL_KILLS = 20
 const WORKER: [string, ...string[]] = [process.execPath, 'test/interop/worker-process.ts']
 
 let directory: string
@@ -24,6 +29,7 @@ let redis: RedisServer
 let access: Service
 let jobs: Jobs
 let kind: ReturnType<typeof defineCompile>
+let real: BuilderJobs
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bridgehead-kills-'))
@@ -33,6 +39,7 @@ beforeAll(async () => {
   access = createWorkerAccess({ redis, directory: join(directory, 'redis'), log: silentLog })
   jobs = createJobs({ redis, ...deps, work: [] })
   kind = defineCompile(jobs)
+  real = registerBuilderJobs(jobs, { bucket: openBucket(), apt: machineApt(), ...deps, workDirectory: directory, sources: DEBIAN_SOURCES })
   for (const service of [redis, access, jobs]) await service.start()
 })
 afterAll(async () => {
@@ -42,8 +49,7 @@ afterAll(async () => {
 
 /** Every document names artifacts that are there, whole and right: at each moment of the campaign. */
 async function wholeArtifacts(): Promise<number> {
-  const presigner = createPresigner(new Uint8Array(32))
-  const bucket = createFilesystemBucket({ directory: join(directory, 'bucket'), presigner, clock: systemClock })
+  const bucket = openBucket()
   let count = 0
   for await (const key of bucket.listDocuments('compiled/')) {
     const { outputs } = CompileManifest.parse(await bucket.getDocument(key))
@@ -63,6 +69,12 @@ async function wholeArtifacts(): Promise<number> {
     expect(hash.digest('hex')).toBe(sha256) // nothing half under a name, named by a document or not
   }
   return count
+}
+
+/** A bucket as the manager sees it. */
+function openBucket() {
+  const presigner = createPresigner(new Uint8Array(32))
+  return createFilesystemBucket({ directory: join(directory, 'bucket'), presigner, clock: systemClock })
 }
 
 /** Whoever is at a build now, by the last line of its log that says so. */
@@ -146,5 +158,50 @@ test(`kill -9 of a worker in mid-build, ${KILLS} times: every job ends right, no
   const seconds = resumedAfter.map((ms) => ms / 1000).sort((a, b) => a - b)
   console.log(
     `kill -9: ${dead.length} workers, one job up to ${Math.max(...deaths.values())} times; ${ids.length} jobs right, resumed after ${seconds[0]?.toFixed(1)} to ${seconds.at(-1)?.toFixed(1)} s`,
+  )
+})
+
+test('the command, killed over and over while it compiles SYSLINUX, ends with the binaries that an undisturbed one makes', async () => {
+  const command: [string, ...string[]] = ['manager/cli/bridgehead', 'worker', '--json', '--queues', 'build']
+  const bucket = openBucket()
+  const plan = await planBuild(BuildRequest.parse({ builder: 'syslinux' }), { bucket, sources: DEBIAN_SOURCES })
+  const sandboxes = async () => (await processesWith(join(directory, 'work'))).filter((line) => line.includes('bwrap'))
+  const done = async (): Promise<BuildManifest> => {
+    for await (const status of jobs.follow(plan.hash)) expect(status.state, status.error).not.toBe('failed')
+    const manifest = await findBuild(bucket, plan.hash)
+    if (!manifest) throw new Error('no build is in the bucket')
+    return manifest
+  }
+
+  const start = () => startWorkerProcess(command, { BRIDGEHEAD_DATA: directory })
+  const stop = async (worker: RunningWorker) => {
+    worker.kill('SIGTERM')
+    expect(await worker.ended).toBe(0)
+  }
+
+  await jobs.enqueue(real.build, plan, { id: plan.hash })
+  for (let kills = 0; kills < REAL_KILLS; kills++) {
+    const worker = await start()
+    await expect.poll(async () => (await sandboxes()).length, { timeout: 300_000 }).toBeGreaterThan(0)
+    await systemClock.sleep(500 + 400 * kills) // at another place each time
+    worker.kill('SIGKILL')
+    await worker.ended
+    await expect.poll(sandboxes, { timeout: 5_000 }).toEqual([])
+    expect(await findBuild(bucket, plan.hash)).toBeUndefined()
+  }
+  const last = await start()
+  const disturbed = await done()
+  await stop(last)
+
+  await rm(join(directory, 'work'), { recursive: true })
+  await bucket.deleteDocument(buildKey(plan.hash))
+  const calm = await start()
+  await jobs.enqueue(real.build, plan, { id: plan.hash })
+  const undisturbed = await done()
+  await stop(calm)
+  expect(disturbed.outputs).toEqual(undisturbed.outputs)
+  expect(await sandboxes()).toEqual([])
+  console.log(
+    `kill -9 while SYSLINUX was compiled, ${REAL_KILLS} times: ${disturbed.outputs.length} files as they are in ${undisturbed.seconds.toFixed(0)} s of peace`,
   )
 })
