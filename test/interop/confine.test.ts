@@ -6,9 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BUILD_UID, BuildError, type Confined, runConfined } from '@bridgehead/manager/builders/confine/confine.ts'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { canConfine } from '../lab/confinement.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'bh-confine-'))
 const root = process.getuid?.() === 0
+const confined = await canConfine()
 const ORDINARY_UID = 65_534
 const driver = join(directory, 'driver.mjs')
 const LIMITS = { seconds: 30, memoryMiB: 256, processes: 40, outputMiB: 40 }
@@ -56,7 +58,7 @@ async function run(script: string, more: Partial<Confined> = {}) {
   return { lines, error, tree }
 }
 
-describe('what a build can reach', () => {
+describe.runIf(confined)('what a build can reach', () => {
   for (const { what, script, says } of [
     { what: 'no network, only a loopback of its own', script: 'tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d " "', says: ['lo'] },
     { what: 'no route to anywhere', script: 'cat /proc/net/route | wc -l', says: ['1'] },
@@ -89,7 +91,7 @@ describe('what a build can reach', () => {
   })
 })
 
-describe('each limit has its own error', () => {
+describe.runIf(confined)('each limit has its own error', () => {
   for (const { limit, script, limits, reason, says } of [
     { limit: 'time', script: 'sleep 60', limits: { seconds: 1 }, reason: 'time', says: 'longer than 1 s' },
     {
@@ -150,7 +152,7 @@ const running = (mark: string) =>
 const stubborn = (mark: string) =>
   `trap "" TERM INT HUP; sleep ${mark} & setsid sleep ${mark} & (setsid sh -c "trap '' TERM; sleep ${mark}" &) ; echo started; wait`
 
-describe('nothing is left', () => {
+describe.runIf(confined)('nothing is left', () => {
   test('by a command that ends and leaves others in the background', async () => {
     const { error } = await run('sleep 71001 & setsid sleep 71001 & echo done')
     expect(error).toBeUndefined()
@@ -196,7 +198,7 @@ describe('nothing is left', () => {
     })
 })
 
-test.runIf(root)('an ordinary user is confined in the same way', async () => {
+test.runIf(root && confined)('an ordinary user is confined in the same way', async () => {
   const { said, ended } = drive('id -u; touch /usr/x; tail -n +3 /proc/net/dev | cut -d: -f1; exit 3', ORDINARY_UID)
   await ended
   const lines = said().flatMap((one) => one.line ?? [])
@@ -211,7 +213,13 @@ describe('where builds cannot be confined, none runs', () => {
     expect(said()).toEqual([{ reason: 'tools', message: expect.stringMatching(/cannot confine builds: .*apt-get install bubblewrap/) }])
   })
 
-  test('without user namespaces the error says what is needed', async () => {
+  if (!confined)
+    test('on this machine, the error says why', async () => {
+      const { error } = await run('true')
+      expect([error?.reason, error?.message]).toEqual(['tools', expect.stringContaining('this machine cannot confine builds')])
+    })
+
+  test.runIf(confined)('without user namespaces the error says what is needed', async () => {
     const none = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
     const { said, ended } = drive('echo ran', undefined, {}, ['unshare', '--user', '--map-root-user', 'sh', '-ec', none, 'sh'])
     await ended

@@ -13,11 +13,13 @@ import { execa } from 'execa'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { canConfine } from '../lab/confinement.ts'
 import { CompileManifest, defineCompile, manifestKey, marker } from './compile-kind.ts'
 import { freePort } from './free-port.ts'
 import { startSwift } from './s3-server.ts'
 import { processesWith, type RunningWorker, startWorkerProcess } from './worker-lab.ts'
 
+const confined = await canConfine()
 const COMMAND = 'manager/cli/bridgehead'
 const CLI = [COMMAND, 'worker', '--json'] as const
 const WITH_TEST_KIND: [string, ...string[]] = [process.execPath, 'test/interop/worker-process.ts']
@@ -92,7 +94,7 @@ test('the command takes only the queues it is told', async () => {
   await jobs.cancel('not-for-it')
 })
 
-test('a worker that is told to stop gives its build to the next one; cancelled, it leaves no process', async () => {
+test.runIf(confined)('a worker that is told to stop gives its build to the next one; cancelled, it leaves no process', async () => {
   const first = await start(WITH_TEST_KIND, here())
   await jobs.enqueue(compile, { name: 'handed-on', ms: 1_500 }, { id: 'handed-on' })
   await expect.poll(async () => (await jobs.status('handed-on'))?.lines.length, { timeout: 5_000 }).toBeGreaterThan(2)
@@ -112,7 +114,7 @@ test('a worker that is told to stop gives its build to the next one; cancelled, 
   expect(await processesWith(marker(second.pid))).toEqual([])
 })
 
-test('on another machine it needs a Redis URL and an S3 bucket, and nothing else', async () => {
+test.runIf(confined)('on another machine it needs a Redis URL and an S3 bucket, and nothing else', async () => {
   const s3 = await startSwift(await mkdtemp(join(directory, 's3-')))
   await s3.make('artifacts')
   const env = {
@@ -131,7 +133,7 @@ test('on another machine it needs a Redis URL and an S3 bucket, and nothing else
   await s3.stop()
 })
 
-test('it outlives Redis, whose users are gone until the manager has made them again', async () => {
+test.runIf(confined)('it outlives Redis, whose users are gone until the manager has made them again', async () => {
   const worker = await start(WITH_TEST_KIND, here())
   await jobs.enqueue(compile, { name: 'outlives', ms: 4_000 }, { id: 'outlives' })
   await expect.poll(async () => (await jobs.status('outlives'))?.lines.length, { timeout: 5_000 }).toBeGreaterThan(2)
@@ -176,7 +178,7 @@ test('for a Redis of the operator, the command prints the line that makes the us
   await expect(execa(COMMAND, ['worker-user'], { input: 'short' })).rejects.toThrow('16')
 })
 
-test('the user of workers may touch nothing but the queues, and a life of jobs needs no more', async () => {
+test.runIf(confined)('the user of workers may touch nothing but the queues, and a life of jobs needs no more', async () => {
   const admin = redis.connect()
   const worker = new Redis({ port, username: 'worker', password: await password(), protocol: 2, retryStrategy: () => null })
   const denied = async (...[name = '', ...args]: string[]) =>
