@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DEBIAN_SOURCES, findBuild, planBuild } from '@bridgehead/manager/builders/build.ts'
@@ -165,7 +166,6 @@ test('the command, killed over and over while it compiles SYSLINUX, ends with th
   const command: [string, ...string[]] = ['manager/cli/bridgehead', 'worker', '--json', '--queues', 'build']
   const bucket = openBucket()
   const plan = await planBuild(BuildRequest.parse({ builder: 'syslinux' }), { bucket, sources: DEBIAN_SOURCES })
-  const sandboxes = async () => (await processesWith(join(directory, 'work'))).filter((line) => line.includes('bwrap'))
   const done = async (): Promise<BuildManifest> => {
     for await (const status of jobs.follow(plan.hash)) expect(status.state, status.error).not.toBe('failed')
     const manifest = await findBuild(bucket, plan.hash)
@@ -179,14 +179,23 @@ test('the command, killed over and over while it compiles SYSLINUX, ends with th
     expect(await worker.ended).toBe(0)
   }
 
+  let killed = 0
   await jobs.enqueue(real.build, plan, { id: plan.hash })
   for (let kills = 0; kills < REAL_KILLS; kills++) {
     const worker = await start()
-    await expect.poll(async () => (await sandboxes()).length, { timeout: 300_000 }).toBeGreaterThan(0)
+    for (let tries = 0; !(await descendants(worker.pid)).some(({ name }) => name === 'bwrap'); tries++) {
+      const status = await jobs.status(plan.hash)
+      if (tries > 600 || status?.state === 'failed')
+        throw new Error(`no build is under way: ${JSON.stringify(status)}\n${JSON.stringify(worker.lines.slice(-8))}`)
+      await systemClock.sleep(100)
+    }
     await systemClock.sleep(500 + 400 * kills) // at another place each time
+    const begun = await descendants(worker.pid)
     worker.kill('SIGKILL')
     await worker.ended
-    await expect.poll(sandboxes, { timeout: 5_000 }).toEqual([])
+    const left = async () => begun.filter(({ pid }) => existsSync(`/proc/${pid}`))
+    await expect.poll(left, { timeout: 5_000 }).toEqual([])
+    killed += begun.length
     expect(await findBuild(bucket, plan.hash)).toBeUndefined()
   }
   const last = await start()
@@ -200,8 +209,20 @@ test('the command, killed over and over while it compiles SYSLINUX, ends with th
   const undisturbed = await done()
   await stop(calm)
   expect(disturbed.outputs).toEqual(undisturbed.outputs)
-  expect(await sandboxes()).toEqual([])
   console.log(
-    `kill -9 while SYSLINUX was compiled, ${REAL_KILLS} times: ${disturbed.outputs.length} files as they are in ${undisturbed.seconds.toFixed(0)} s of peace`,
+    `kill -9 while SYSLINUX was compiled, ${REAL_KILLS} times, with ${killed} processes: ${disturbed.outputs.length} files as they are in ${undisturbed.seconds.toFixed(0)} s of peace`,
   )
 })
+
+/** Whatever a process has started, and what that has started. */
+async function descendants(of: number): Promise<{ pid: number; name: string }[]> {
+  const all: { pid: number; name: string; parent: number }[] = []
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)) {
+    const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '') // gone meanwhile
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(line) ?? []
+    if (name !== undefined) all.push({ pid, name, parent: Number(parent) })
+  }
+  const below = (parent: number): { pid: number; name: string }[] =>
+    all.filter((one) => one.parent === parent).flatMap(({ pid, name }) => [{ pid, name }, ...below(pid)])
+  return below(of)
+}
