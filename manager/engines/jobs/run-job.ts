@@ -3,7 +3,10 @@ import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 
 export interface JobContext {
   readonly id: string
-  /** `fraction` 0..1. Cheap to call often: at most ten a second are passed on, unless the text changes. */
+  /**
+   * `fraction` 0..1. Cheap to call often: at most ten a second are passed on, unless the text changes. Neither this nor `log` ever throws:
+   * a Redis that restarts, or that does not know its users yet, costs a line, not the work.
+   */
   progress(fraction: number, text: string): Promise<void>
   log(line: string): Promise<void>
   /** Aborts when the job is cancelled, is lost to another process, or this one stops. Throw then (`signal.throwIfAborted()`); what was begun may be left. */
@@ -44,7 +47,7 @@ export async function runJob(
   const id = job.id ?? ''
   const run = handlers.get(job.name)
   if (!run) throw new UnrecoverableError(`this process has no job named "${job.name}"; is it of another version?`)
-  if (await cancelWanted(id)) throw new UnrecoverableError(CANCELLED) // asked for while a process that died had it
+  if (await cancelWanted(id).catch(() => false)) throw new UnrecoverableError(CANCELLED) // asked for while a process that died had it
   let sent = { at: 0, text: '' }
   let telling = false
   const context: JobContext = {
@@ -54,10 +57,10 @@ export async function runJob(
       const now = clock.now()
       if (text === sent.text && now - sent.at < PROGRESS_EVERY_MS && fraction < 1) return
       sent = { at: now, text }
-      await job.updateProgress({ fraction: Math.min(1, Math.max(0, fraction)), text })
+      await job.updateProgress({ fraction: Math.min(1, Math.max(0, fraction)), text }).catch(failed)
     },
     async log(line) {
-      await job.log(line)
+      await job.log(line).catch(failed)
       if (telling) return
       telling = true
       clock.after(LINES_EVERY_MS, () => {
