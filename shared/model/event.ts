@@ -35,6 +35,12 @@ export const BootStage = z.enum([
 ])
 export type BootStage = z.infer<typeof BootStage>
 
+const SlotLetter = z.enum(['A', 'B'])
+
+/** The life of a release on one box, in order; the last three end it. `waiting` is for the maintenance window. */
+export const UpdatePhase = z.enum(['fetching', 'written', 'waiting', 'switched', 'trying', 'committed', 'rolled-back', 'refused'])
+export type UpdatePhase = z.infer<typeof UpdatePhase>
+
 const kinds = {
   'host.discovered': z.object({ facts: HostFacts, lan: z.string().optional() }),
   'host.facts': z.object({ facts: HostFacts }),
@@ -73,8 +79,33 @@ const kinds = {
   'run.started': z.object({ run: z.string(), ip: Ipv4 }),
   'run.output': z.object({ run: z.string(), seq: z.int(), stream: z.enum(['stdout', 'stderr']), text: z.string() }),
   'run.finished': z.object({ run: z.string(), exitCode: z.int().nullable(), ms: z.number(), error: z.string().optional() }),
-  /** The site's general SSH public key (made on the appliance), and the software's version. */
-  'appliance.started': z.object({ version: z.string(), sshPublicKey: z.string() }),
+  /** The site's general SSH public key (made on the appliance), and the software's version. The rest is told by a flashed box. */
+  'appliance.started': z.object({
+    version: z.string(),
+    sshPublicKey: z.string(),
+    /** What was really booted, never what was meant to be: slot, board, and the version that lies in that slot. */
+    slot: SlotLetter.optional(),
+    board: z.string().optional(),
+    image: z.string().optional(),
+    /** The last release that did not hold, and why. */
+    rollback: z.object({ release: z.string(), version: z.string(), why: z.string(), at: z.int() }).optional(),
+    /** The data partition: kept on disk, lost at power-off, or not to be written. */
+    dataState: z.enum(['ok', 'memory', 'read-only']).optional(),
+    /** So often this slot was started since it was last marked good, this time included. */
+    tries: z.int().optional(),
+  }),
+  /** How far a release is on this box. `fetched` are bytes that travelled, of `bytes` written out of `total`. */
+  'appliance.update': z.object({
+    release: z.string(),
+    version: z.string(),
+    phase: UpdatePhase,
+    why: z.string().optional(),
+    bytes: z.int().optional(),
+    total: z.int().optional(),
+    fetched: z.int().optional(),
+  }),
+  /** The other slot was empty or rotten, and holds a copy of the running system now. */
+  'appliance.slot-repaired': z.object({ slot: SlotLetter, why: z.string() }),
 } as const
 
 export type EventKind = keyof typeof kinds

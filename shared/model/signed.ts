@@ -1,7 +1,7 @@
 import { base64url, CompactSign, type CryptoKey, calculateJwkThumbprint, compactVerify, importJWK, type JWK } from 'jose'
 
 /** What a signed document is; goes into the protected header, so that one kind never passes for another. */
-export type DocumentKind = 'state' | 'command' | 'manifest' | 'enrolment' | 'bundle'
+export type DocumentKind = 'state' | 'command' | 'manifest' | 'enrolment' | 'bundle' | 'release'
 
 export class SignatureError extends Error {
   readonly code = 'signature'

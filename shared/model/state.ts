@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { bounds, Cidr4, contains, Ipv4, ipv4ToNumber, Mac, overlaps } from './address.ts'
+import { MaintenanceWindow } from './maintenance.ts'
 import { Tags } from './tags.ts'
 
 /** Protocol of every document between manager and appliance. A manager serves sites at N, N-1 and N-2. */
@@ -208,6 +209,15 @@ export const SiteState = z.object({
   loaders: z.record(z.string(), ArtifactRef).default({}),
   /** Manager keys (public JWK, ed25519) that this site shall trust from now on; lets keys rotate with an overlap. */
   managerKeys: z.array(z.object({ kid: z.string(), kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string() })).default([]),
+  /** What the box itself shall run. Its artifacts go straight to a slot, never through the cache. */
+  appliance: z
+    .object({
+      /** `jws` is a signed ReleaseManifest for this box's board. */
+      release: z.object({ id: z.string().max(64), jws: z.string().max(16_384) }).optional(),
+      /** When it may restart for that. Absent: at once. */
+      window: MaintenanceWindow.optional(),
+    })
+    .optional(),
 })
 export type SiteState = z.infer<typeof SiteState>
 
