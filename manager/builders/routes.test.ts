@@ -51,7 +51,7 @@ test('a build is asked for, waited for, ready, and vouched for', async () => {
   expect([...jobs.all.keys()]).toEqual([hash])
 
   jobs.set(hash, { state: 'active', fraction: 0.3, text: '120 of 400 objects' })
-  expect((await ask('GET', `/builds/${hash}`)).body).toMatchObject({ state: 'building', text: '120 of 400 objects', lines: ['a line'] })
+  expect((await ask('GET', `/builds/${hash}`)).body).toMatchObject({ state: 'making', text: '120 of 400 objects', lines: ['a line'] })
   expect((await ask('GET', `/builds/${hash}/provenance`)).status).toBe(404)
 
   const manifest = await finish(hash)

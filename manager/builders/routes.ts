@@ -3,14 +3,15 @@ import { gunzip } from 'node:zlib'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { PrivateKey } from '@bridgehead/shared/model/signed.ts'
 import { ArtifactRef } from '@bridgehead/shared/model/state.ts'
-import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
 import type { Bucket } from '../engines/bucket/bucket.ts'
-import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
-import { notFound, Problem } from '../engines/http/problem.ts'
+import { body, json, operation } from '../engines/http/app.ts'
+import { Problem } from '../engines/http/problem.ts'
 import type { Jobs } from '../engines/jobs/jobs.ts'
+import { ask, hashParams, type RequestRoom, requestOf, requestRoutes } from '../engines/jobs/request-routes.ts'
+import { requestsIn } from '../engines/jobs/requests.ts'
 import { BuildLog, buildLogKey, findBuild, planBuild } from './build.ts'
-import { type AskedBuild, askedBuilds, Build, showBuild } from './builds.ts'
+import { AskedBuild, Build, showBuild } from './builds.ts'
 import { BuildError } from './confine/error.ts'
 import type { BuilderSources } from './deps.ts'
 import type { BuilderJobs } from './jobs.ts'
@@ -30,7 +31,6 @@ export interface BuilderRouteDeps {
 }
 
 const DOWNLOAD_SECONDS = 3_600
-const params = z.object({ hash: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits') })
 const decompress = promisify(gunzip)
 
 const op = {
@@ -42,35 +42,12 @@ const op = {
     request: { body: body(BuildRequest) },
     responses: { 200: json(Build, 'It is there already.'), 202: json(Build, 'It is being built; `hash` names the job as well.') },
   }),
-  list: operation('builds:read', {
-    method: 'get',
-    path: '/builds',
-    tags: ['builds'],
-    summary: 'Builds that this organisation asked for',
-    responses: { 200: json(z.object({ items: z.array(Build) }), 'Newest first.') },
-  }),
-  get: operation('builds:read', {
-    method: 'get',
-    path: '/builds/{hash}',
-    tags: ['builds'],
-    summary: 'One build, how far it is, and the last lines of its log',
-    request: { params },
-    responses: { 200: json(Build, 'The build.') },
-  }),
-  follow: operation('builds:read', {
-    method: 'get',
-    path: '/builds/{hash}/progress',
-    tags: ['builds'],
-    summary: 'The build now and after each change, as server-sent events, until it is ready or has failed',
-    request: { params },
-    responses: { 200: { content: { 'text/event-stream': { schema: z.string() } }, description: 'Events `build`; `data` is the build.' } },
-  }),
   log: operation('builds:read', {
     method: 'get',
     path: '/builds/{hash}/log',
     tags: ['builds'],
     summary: 'The whole log once it has ended; before that, its last lines',
-    request: { params },
+    request: { params: hashParams },
     responses: { 200: { content: { 'text/plain': { schema: z.string() } }, description: 'Lines.' } },
   }),
   provenance: operation('builds:read', {
@@ -78,7 +55,7 @@ const op = {
     path: '/builds/{hash}/provenance',
     tags: ['builds'],
     summary: 'What it was built of, and by what: in-toto statement with SLSA provenance, in a DSSE envelope signed by this manager',
-    request: { params },
+    request: { params: hashParams },
     responses: {
       200: json(
         z.object({
@@ -89,22 +66,6 @@ const op = {
         'The envelope; the statement is in `payload`, in base64.',
       ),
     },
-  }),
-  cancel: operation('builds:write', {
-    method: 'post',
-    path: '/builds/{hash}/cancel',
-    tags: ['builds'],
-    summary: 'Stop building it',
-    request: { params },
-    responses: { 204: NOTHING },
-  }),
-  remove: operation('builds:write', {
-    method: 'delete',
-    path: '/builds/{hash}',
-    tags: ['builds'],
-    summary: 'Forget it; what was made with it stays',
-    request: { params },
-    responses: { 204: NOTHING },
   }),
   upload: operation('builds:write', {
     method: 'post',
@@ -122,13 +83,6 @@ const op = {
 
 /** `/builds` and `/sources`: the door of this room. */
 export function builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey }: BuilderRouteDeps) {
-  const asked = askedBuilds(bucket)
-  const show = (one: AskedBuild) => showBuild({ bucket, status: jobs.status }, one)
-  const mine = async (organisation: string, hash: string) => {
-    const one = await asked.find(organisation, hash)
-    if (!one) throw notFound('build', hash)
-    return one
-  }
   const downloads = async (build: Build) => {
     if (!build.manifest) return {}
     const links = build.manifest.outputs.map(async ({ name, sha256 }) => {
@@ -138,42 +92,24 @@ export function builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey 
     return { downloads: Object.fromEntries(await Promise.all(links)) }
   }
 
-  return newApp()
+  const room: RequestRoom<AskedBuild, Build> = {
+    ...{ path: 'builds', tag: 'builds', scope: 'builds', one: 'build', many: 'builds', shape: Build, jobs },
+    forget: 'Forget it; what was made with it stays',
+    requests: requestsIn(bucket, 'asked-builds', AskedBuild),
+    show: (asked) => showBuild({ bucket, jobs }, asked),
+    more: downloads,
+  }
+
+  return requestRoutes(room)
     .openapi(op.create, async (c) => {
       const plan = await planBuild(c.req.valid('json'), { bucket, sources })
-      const one = await asked.add(c.get('principal').organisation, { hash: plan.hash, request: plan.request, requestedAt: clock.now() })
-      const before = await show(one)
-      if (before.state === 'ready') return c.json({ ...before, ...(await downloads(before)) }, 200)
-      if (before.state !== 'waiting' && before.state !== 'building') await jobs.enqueue(kinds.build, plan, { id: plan.hash })
-      return c.json(await show(one), 202)
-    })
-    .openapi(op.list, async (c) => {
-      const items = await Promise.all((await asked.list(c.get('principal').organisation)).map(show))
-      return c.json({ items }, 200)
-    })
-    .openapi(op.get, async (c) => {
-      const { hash } = c.req.valid('param')
-      const build = await show(await mine(c.get('principal').organisation, hash))
-      return c.json({ ...build, ...(await downloads(build)), lines: (await jobs.status(hash))?.lines ?? [] }, 200)
-    })
-    .openapi(op.follow, async (c) => {
-      const { hash } = c.req.valid('param')
-      const one = await mine(c.get('principal').organisation, hash)
-      return streamSSE(c, async (stream) => {
-        const ended = new AbortController()
-        stream.onAbort(() => ended.abort())
-        const send = async () => stream.writeSSE({ event: 'build', data: JSON.stringify(await show(one)) })
-        let told = false
-        for await (const _ of jobs.follow(hash, ended.signal)) {
-          await send()
-          told = true
-        }
-        if (!told && !ended.signal.aborted) await send() // no job: ready since long, or lost
-      })
+      const wish = { hash: plan.hash, request: plan.request, requestedAt: clock.now() }
+      const build = await ask(room, c.get('principal').organisation, wish, () => jobs.enqueue(kinds.build, plan, { id: plan.hash }))
+      return c.json(build, build.state === 'ready' ? 200 : 202)
     })
     .openapi(op.log, async (c) => {
       const { hash } = c.req.valid('param')
-      await mine(c.get('principal').organisation, hash)
+      await requestOf(room, c.get('principal').organisation, hash)
       const job = await jobs.status(hash)
       const running = job?.state === 'active' || job?.state === 'waiting'
       const kept = running ? undefined : BuildLog.safeParse(await bucket.getDocument(buildLogKey(hash))).data
@@ -182,24 +118,11 @@ export function builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey 
     })
     .openapi(op.provenance, async (c) => {
       const { hash } = c.req.valid('param')
-      await mine(c.get('principal').organisation, hash)
+      await requestOf(room, c.get('principal').organisation, hash)
       const manifest = await findBuild(bucket, hash)
       if (!manifest) throw new Problem('not-found', `build "${hash}" is not ready, so there is nothing to vouch for`)
       const key = await signingKey()
       return c.json(signEnvelope(provenanceOf(manifest, `urn:bridgehead:manager:${key.kid}`), key), 200)
-    })
-    .openapi(op.cancel, async (c) => {
-      const { hash } = c.req.valid('param')
-      await mine(c.get('principal').organisation, hash)
-      await jobs.cancel(hash)
-      return c.body(null, 204)
-    })
-    .openapi(op.remove, async (c) => {
-      const { hash } = c.req.valid('param')
-      const { organisation } = c.get('principal')
-      await mine(organisation, hash)
-      await asked.remove(organisation, hash)
-      return c.body(null, 204)
     })
     .openapi(op.upload, async (c) => {
       // No web page may send this type to another origin without asking first, so that a cookie is no danger here.

@@ -52,7 +52,7 @@ test('an image is asked for, waited for, ready, and makes a profile', async () =
 
   jobs.set(hash, { state: 'active', fraction: 0.3, text: 'installing' })
   expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body).toMatchObject({
-    state: 'building',
+    state: 'making',
     fraction: 0.3,
     text: 'installing',
     lines: ['a line'],
@@ -83,7 +83,7 @@ test('a failed image tells why, and is made anew when asked for again', async ()
   })
   expect((await harness.ask('POST', '/api/v1/images', {}, 'a')).body.state).toBe('waiting')
   jobs.all.delete(hash)
-  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body.error).toMatch(/lost with the job queue/)
+  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body.error).toMatch(/lost/)
 })
 
 test('cancelling stops the job; forgetting takes it off the list', async () => {
@@ -92,6 +92,16 @@ test('cancelling stops the job; forgetting takes it off the list', async () => {
   expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body.state).toBe('cancelled')
   expect((await harness.ask('DELETE', `/api/v1/images/${hash}`, undefined, 'a')).status).toBe(204)
   expect((await harness.ask('GET', '/api/v1/images', undefined, 'a')).body.items).toEqual([])
+})
+
+test('whoever follows an image hears of it at least once, with or without a job', async () => {
+  const { hash } = (await harness.ask('POST', '/api/v1/images', {}, 'a')).body
+  const follow = async () => (await harness.ask('GET', `/api/v1/images/${hash}/progress`, undefined, 'a')).body
+  expect(await follow()).toMatch(/^event: image\ndata: \{.*"state":"waiting".*\}\n\n$/)
+  await finish(hash)
+  jobs.all.delete(hash)
+  expect(await follow()).toMatch(/^event: image\ndata: \{.*"state":"ready".*\}\n\n$/)
+  expect((await harness.ask('GET', `/api/v1/images/${hash}/progress`, undefined, 'b')).status).toBe(404)
 })
 
 for (const { wrong, body, field } of [

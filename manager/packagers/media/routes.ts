@@ -1,15 +1,16 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import { fingerprintOf, type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
-import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
-import { body, json, NOTHING, newApp, operation } from '../../engines/http/app.ts'
+import { body, json, NOTHING, operation } from '../../engines/http/app.ts'
 import { invalidField, notFound, Problem } from '../../engines/http/problem.ts'
 import type { Jobs } from '../../engines/jobs/jobs.ts'
+import { ask, hashParams, type RequestRoom, requestOf, requestRoutes } from '../../engines/jobs/request-routes.ts'
+import { requestsIn } from '../../engines/jobs/requests.ts'
 import type { MediaJobs } from './jobs.ts'
 import { Link, type Links } from './links.ts'
 import { findMedia, hashOf } from './make.ts'
-import { Media, type MediaRequest, mediaRequests, showMedia } from './media.ts'
+import { Media, MediaRequest, showMedia } from './media.ts'
 import { MediaRecipe } from './recipe.ts'
 import { type Resolver, resolveRecipe } from './resolve.ts'
 
@@ -25,8 +26,6 @@ export interface MediaRoutesDeps extends Resolver {
   clock: Clock
 }
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
-const params = z.object({ hash })
 const NewLink = z.strictObject({
   /** Name or sha256 of one of the files. */
   file: z.string().max(100),
@@ -57,51 +56,12 @@ const op = {
     request: { body: body(MediaRecipe) },
     responses: { 200: json(Media, 'They are there already.'), 202: json(Media, 'They are being made; `hash` names the job as well.') },
   }),
-  list: operation('media:read', {
-    method: 'get',
-    path: '/media',
-    tags: ['media'],
-    summary: 'Media that this organisation asked for',
-    responses: { 200: json(z.object({ items: z.array(Media) }), 'Newest first.') },
-  }),
-  get: operation('media:read', {
-    method: 'get',
-    path: '/media/{hash}',
-    tags: ['media'],
-    summary: 'One recipe, how far it is, its files with their sha256, and the last lines of its log',
-    request: { params },
-    responses: { 200: json(Media, 'The media.') },
-  }),
-  follow: operation('media:read', {
-    method: 'get',
-    path: '/media/{hash}/progress',
-    tags: ['media'],
-    summary: 'The media now and after each change, as server-sent events, until they are ready or have failed',
-    request: { params },
-    responses: { 200: { content: { 'text/event-stream': { schema: z.string() } }, description: 'Events `media`; `data` is the media.' } },
-  }),
-  cancel: operation('media:write', {
-    method: 'post',
-    path: '/media/{hash}/cancel',
-    tags: ['media'],
-    summary: 'Stop making them',
-    request: { params },
-    responses: { 204: NOTHING },
-  }),
-  remove: operation('media:write', {
-    method: 'delete',
-    path: '/media/{hash}',
-    tags: ['media'],
-    summary: 'Forget them, and their links',
-    request: { params },
-    responses: { 204: NOTHING },
-  }),
   signature: operation('media:read', {
     method: 'get',
     path: '/media/{hash}/signature',
     tags: ['media'],
     summary: 'The manifest (every file with size and sha256), signed by this manager',
-    request: { params },
+    request: { params: hashParams },
     responses: { 200: json(Signed, 'Made now.') },
   }),
   download: operation('media:read', {
@@ -109,7 +69,7 @@ const op = {
     path: '/media/{hash}/files/{file}',
     tags: ['media'],
     summary: 'Download one file, by its name or its sha256',
-    request: { params: params.extend({ file: z.string().max(100) }) },
+    request: { params: hashParams.extend({ file: z.string().max(100) }) },
     responses: { 302: { description: 'To a presigned URL, good for an hour, which knows ranges.' } },
   }),
   link: operation('media:write', {
@@ -117,7 +77,7 @@ const op = {
     path: '/media/{hash}/links',
     tags: ['media'],
     summary: 'A short public link to one file',
-    request: { params, body: body(NewLink) },
+    request: { params: hashParams, body: body(NewLink) },
     responses: { 201: json(ShownLink, 'The link.') },
   }),
   links: operation('media:read', {
@@ -125,7 +85,7 @@ const op = {
     path: '/media/{hash}/links',
     tags: ['media'],
     summary: 'Short links to these media',
-    request: { params },
+    request: { params: hashParams },
     responses: { 200: json(z.object({ items: z.array(ShownLink) }), 'Newest first.') },
   }),
   unlink: operation('media:write', {
@@ -133,7 +93,7 @@ const op = {
     path: '/media/{hash}/links/{code}',
     tags: ['media'],
     summary: 'End a short link now',
-    request: { params: params.extend({ code: z.string().max(20) }) },
+    request: { params: hashParams.extend({ code: z.string().max(20) }) },
     responses: { 204: NOTHING },
   }),
 }
@@ -141,15 +101,17 @@ const op = {
 /** `/media`: the door of this room. The short links' own door is `linkRoutes`. */
 export function mediaRoutes(deps: MediaRoutesDeps) {
   const { bucket, jobs, kinds, links, clock, publicUrl } = deps
-  const requests = mediaRequests(bucket)
-  const show = (request: MediaRequest) => showMedia({ bucket, status: jobs.status }, request)
-  const mine = async (organisation: string, id: string) => {
-    const request = await requests.find(organisation, id)
-    if (!request) throw notFound('media', id)
-    return request
+  const room: RequestRoom<MediaRequest, Media> = {
+    ...{ path: 'media', tag: 'media', scope: 'media', one: 'media', many: 'boot media', shape: Media, jobs },
+    forget: 'Forget them, and their links',
+    requests: requestsIn(bucket, 'media-requests', MediaRequest),
+    show: (request) => showMedia({ bucket, jobs }, request),
+    async onForget(organisation, id) {
+      for (const { code } of await links.list(organisation, id)) await links.remove(organisation, code)
+    },
   }
   const finished = async (organisation: string, id: string) => {
-    await mine(organisation, id)
+    await requestOf(room, organisation, id)
     const manifest = await findMedia(bucket, id)
     if (!manifest) throw new Problem('unavailable', 'these media are not ready; ask for them again, or wait')
     return manifest
@@ -167,55 +129,15 @@ export function mediaRoutes(deps: MediaRoutesDeps) {
     bucket.presign(file.sha256, { expiresSeconds: Math.min(seconds, 3600), name: file.name })
   const shown = (link: Link) => ({ ...link, url: `${publicUrl}/d/${link.code}` })
 
-  return newApp()
+  return requestRoutes(room)
     .openapi(op.create, async (c) => {
       const { organisation } = c.get('principal')
       const { resolved, ways } = await resolveRecipe(c.req.valid('json'), organisation, deps)
       const id = await hashOf(resolved)
       const { recipe, target } = resolved
-      const request = await requests.add(organisation, { hash: id, recipe, target, ways, requestedAt: clock.now() })
-      const before = await show(request)
-      if (before.state === 'ready') return c.json(before, 200)
-      if (before.state !== 'waiting' && before.state !== 'making') await jobs.enqueue(kinds.media, resolved, { id })
-      return c.json(await show(request), 202)
-    })
-    .openapi(op.list, async (c) => {
-      const items = await Promise.all((await requests.list(c.get('principal').organisation)).map(show))
-      return c.json({ items }, 200)
-    })
-    .openapi(op.get, async (c) => {
-      const id = c.req.valid('param').hash
-      const media = await show(await mine(c.get('principal').organisation, id))
-      return c.json({ ...media, lines: (await jobs.status(id))?.lines ?? [] }, 200)
-    })
-    .openapi(op.follow, async (c) => {
-      const id = c.req.valid('param').hash
-      const request = await mine(c.get('principal').organisation, id)
-      return streamSSE(c, async (stream) => {
-        const ended = new AbortController()
-        stream.onAbort(() => ended.abort())
-        const send = async () => stream.writeSSE({ event: 'media', data: JSON.stringify(await show(request)) })
-        let told = false
-        for await (const _ of jobs.follow(id, ended.signal)) {
-          await send()
-          told = true
-        }
-        if (!told && !ended.signal.aborted) await send() // no job: ready since long, or lost
-      })
-    })
-    .openapi(op.cancel, async (c) => {
-      const id = c.req.valid('param').hash
-      await mine(c.get('principal').organisation, id)
-      await jobs.cancel(id)
-      return c.body(null, 204)
-    })
-    .openapi(op.remove, async (c) => {
-      const id = c.req.valid('param').hash
-      const { organisation } = c.get('principal')
-      await mine(organisation, id)
-      for (const { code } of await links.list(organisation, id)) await links.remove(organisation, code)
-      await requests.remove(organisation, id)
-      return c.body(null, 204)
+      const wish = { hash: id, recipe, target, ways, requestedAt: clock.now() }
+      const media = await ask(room, organisation, wish, () => jobs.enqueue(kinds.media, resolved, { id }))
+      return c.json(media, media.state === 'ready' ? 200 : 202)
     })
     .openapi(op.signature, async (c) => {
       const manifest = await finished(c.get('principal').organisation, c.req.valid('param').hash)
@@ -239,13 +161,13 @@ export function mediaRoutes(deps: MediaRoutesDeps) {
     .openapi(op.links, async (c) => {
       const { organisation } = c.get('principal')
       const id = c.req.valid('param').hash
-      await mine(organisation, id)
+      await requestOf(room, organisation, id)
       return c.json({ items: (await links.list(organisation, id)).map(shown) }, 200)
     })
     .openapi(op.unlink, async (c) => {
       const { organisation } = c.get('principal')
       const { hash: id, code } = c.req.valid('param')
-      await mine(organisation, id)
+      await requestOf(room, organisation, id)
       if (!(await links.remove(organisation, code))) throw notFound('link', code)
       return c.body(null, 204)
     })
