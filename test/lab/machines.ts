@@ -8,7 +8,7 @@ let count = 0
 export function plugIn(
   stack: Pick<Stack, 'lab'>,
   site: Pick<StackSite, 'lab'>,
-  options: { firmware: Firmware; accelerator: Accelerator },
+  options: { firmware: Firmware; accelerator: Accelerator; bridge?: string },
 ): Promise<Machine> {
   const number = ++count
   const tail = `${site.lab.index.toString(16).padStart(2, '0')}:00:${number.toString(16).padStart(2, '0')}`

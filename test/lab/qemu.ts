@@ -18,6 +18,8 @@ export interface MachineOptions {
   accelerator: Accelerator
   /** The switch that its network card is plugged into. */
   lan: LabNode
+  /** The switch's bridge; `br0` by default. */
+  bridge?: string | undefined
   /** Disk, firmware variables, logs and sockets lie here. */
   directory: string
   serialNumber?: string
@@ -55,7 +57,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   await truncate(disk, (options.diskGiB ?? 4) * 2 ** 30) // sparse
   if (firmware !== 'bios') await copyFile(OVMF.vars, join(directory, 'vars.fd'))
   const tap = `t${mac.replaceAll(':', '').slice(-8)}`
-  await ipIn(lan.namespace, [`tuntap add ${tap} mode tap`, `link set ${tap} master br0 up`])
+  await ipIn(lan.namespace, [`tuntap add ${tap} mode tap`, `link set ${tap} master ${options.bridge ?? 'br0'} up`])
 
   const serial = createSerialLog({ file: join(directory, 'serial.log'), now: Date.now })
   const argv = ['qemu-system-x86_64', ...qemuArguments({ ...options, directory, disk, tap })]

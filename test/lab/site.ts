@@ -22,8 +22,17 @@ export interface LabSite {
   readonly lan: LabNode
   /** Plugs in a light host: a namespace with `eth0`, with `address` or without any. */
   host(name: string, options?: { address?: string; mac?: string }): Promise<LabNode>
+  /** A second switch, bridge `br1` in the namespace of the first, on which nothing is: what a box with two network cards serves. Once a site. */
+  innerSwitch(): Promise<InnerSwitch>
   /** A DHCP server on the router, as the box of a provider has it. */
   foreignDhcp(): Running
+}
+
+/** A switch behind the box. */
+export interface InnerSwitch {
+  readonly bridge: string
+  /** Plugs in a namespace with `eth0` up and no address. */
+  host(name: string, options?: { mac?: string }): Promise<LabNode>
 }
 
 export interface SiteDeps {
@@ -31,9 +40,10 @@ export interface SiteDeps {
   add(role: string, address: string): Promise<LabNode>
 }
 
-/** Something with a bridge `br0` into which boxes are plugged. */
+/** Something with a bridge into which boxes are plugged. */
 interface Switch {
   node: LabNode
+  bridge: string
   attach(role: string, address: string | undefined, options?: { interfaceName?: string; mac?: string; node?: LabNode }): Promise<LabNode>
 }
 
@@ -42,18 +52,28 @@ export async function layInternet(deps: SiteDeps): Promise<Switch> {
 }
 
 async function laySwitch(deps: SiteDeps, role: string, prefix: number): Promise<Switch> {
-  const node = await deps.add(role, '')
+  return layBridge(deps, await deps.add(role, ''), prefix, { bridge: 'br0', ports: 'p' })
+}
+
+/** `ports` begins the names of its ports, unique in the namespace. */
+async function layBridge(
+  deps: SiteDeps,
+  node: LabNode,
+  prefix: number,
+  { bridge, ports: letter }: { bridge: string; ports: string },
+): Promise<Switch> {
   let ports = 0
   // No STP: a port forwards at once. No multicast snooping: its querier is not there to learn from.
-  await ipIn(node.namespace, ['link add br0 type bridge stp_state 0 mcast_snooping 0', 'link set br0 up'])
+  await ipIn(node.namespace, [`link add ${bridge} type bridge stp_state 0 mcast_snooping 0`, `link set ${bridge} up`])
   return {
     node,
+    bridge,
     async attach(name, address, { interfaceName = 'eth0', mac, node: existing } = {}) {
       const box = existing ?? (await deps.add(name, address ?? ''))
-      const port = `p${ports++}`
+      const port = `${letter}${ports++}`
       await ipIn(node.namespace, [
         `link add ${port} type veth peer name ${interfaceName}${mac === undefined ? '' : ` address ${mac}`} netns ${box.namespace}`,
-        `link set ${port} master br0 up`,
+        `link set ${port} master ${bridge} up`,
       ])
       await ipIn(box.namespace, [
         ...(address === undefined ? [] : [`addr add ${address}/${prefix} brd + dev ${interfaceName}`]),
@@ -82,6 +102,11 @@ export async function laySite(deps: SiteDeps, internet: Switch, index: number): 
     async host(name, { address, mac } = {}) {
       const box = await lan.attach(`${name}${index}`, address, mac === undefined ? {} : { mac })
       return address === undefined ? box : withRoute(box)
+    },
+    async innerSwitch() {
+      const inner = await layBridge(deps, lan.node, LAN.prefix, { bridge: 'br1', ports: 'q' })
+      const { bridge } = inner
+      return { bridge, host: (name, { mac } = {}) => inner.attach(`${name}${index}`, undefined, mac === undefined ? {} : { mac }) }
     },
     foreignDhcp: () =>
       dnsmasq(router, join(deps.directory, `foreign-dhcp${index}`), [

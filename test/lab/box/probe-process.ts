@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Runs in a namespace on a box's LAN: asks its DHCP and DNS every 100 ms and prints one line for each answer.
+// node probe-process.ts MAC DNS-SERVER NAME        ->  dhcp 1790000000000 10.20.0.100
+import { createSocket } from 'node:dgram'
+import { numberToIpv4 } from '@bridgehead/shared/model/address.ts'
+import { BROADCAST_FLAG, decodeDhcp, encodeDhcp, messageType } from '@bridgehead/shared/wire/dhcp.ts'
+import { OPTION } from '@bridgehead/shared/wire/dhcp-options.ts'
+
+const EVERY_MS = 100
+const [mac = '', server = '', name = ''] = process.argv.slice(2)
+const tell = (what: string, detail: string) => process.stdout.write(`${what} ${Date.now()} ${detail}\n`)
+let count = 0
+
+const dhcp = createSocket({ type: 'udp4', reuseAddr: true })
+dhcp.on('message', (bytes) => {
+  const packet = decodeDhcp(bytes)
+  if (packet.op === 2) tell('dhcp', `${messageType(packet)} ${numberToIpv4(packet.yiaddr)}`)
+})
+dhcp.on('error', (error) => tell('error', error.message))
+dhcp.bind(68, () => {
+  dhcp.setBroadcast(true)
+  const chaddr = Uint8Array.from(mac.split(':'), (pair) => Number.parseInt(pair, 16))
+  const none = { ciaddr: 0, yiaddr: 0, siaddr: 0, giaddr: 0, secs: 0, sname: '', file: '' }
+  setInterval(() => {
+    const options = new Map([[OPTION.messageType, Uint8Array.of(1)]])
+    const discover = encodeDhcp({ ...none, op: 1, htype: 1, hops: 0, xid: ++count, flags: BROADCAST_FLAG, chaddr, options })
+    dhcp.send(discover, 67, '255.255.255.255', () => undefined) // an interface that is down answers by silence, too
+  }, EVERY_MS)
+})
+
+//  id | flags: RD | QDCOUNT 1 | 0 0 0 | labels 0 | QTYPE A | QCLASS IN                (RFC 1035 §4.1)
+const labels = name.split('.').flatMap((label) => [label.length, ...Buffer.from(label)])
+const query = (id: number) => Uint8Array.of(id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1)
+const dns = createSocket('udp4')
+dns.on('message', (bytes) => tell('dns', `rcode ${(bytes[3] ?? 0) & 15}`))
+dns.on('error', (error) => tell('error', error.message))
+setInterval(() => dns.send(query(++count & 0xffff), 53, server, () => undefined), EVERY_MS)
