@@ -6,6 +6,7 @@ import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { Hono } from 'hono'
 import { answerErrors, createApi } from './api/app.ts'
+import { createAttempts } from './auth/attempts.ts'
 import type { Auth } from './auth/auth.ts'
 import { apiKeyRoutes } from './auth/routes.ts'
 import type { Setup } from './auth/setup.ts'
@@ -146,6 +147,7 @@ export function assemble(engines: Engines): Manager {
           await bus.removeSite(site)
           await appliances.restorePeers()
         },
+        tries: createAttempts({ clock }),
         presence: bus.presence,
         newId,
         clock,

@@ -151,8 +151,17 @@ export function newBox(serial = 'box-1') {
   const wireguardKey = `${createHash('sha256').update(signing.x).digest('base64').slice(0, 42)}A=`
   return {
     wireguardKey,
-    async request(token: string, change: Record<string, unknown> = {}) {
-      const body = { protocol: PROTOCOL, token, wireguardKey, signingKey, hardware: { serial, macs: [] }, version: '0.1.0', ...change }
+    /** Without a token: a box of a generic image. */
+    async request(token?: string, change: Record<string, unknown> = {}) {
+      const body = {
+        protocol: PROTOCOL,
+        ...(token === undefined ? {} : { token }),
+        wireguardKey,
+        signingKey,
+        hardware: { serial, macs: [] },
+        version: '0.1.0',
+        ...change,
+      }
       return { ...body, proof: await signDocument('enrolment', body, signing) }
     },
   }

@@ -3,13 +3,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import type { EnrolAnswer, EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
+import type { EnrolAnswer, EnrolPending, EnrolRequest, RestoredLease } from '@bridgehead/shared/model/enrolment.ts'
 import { type PublicKey, SignatureError, verifyDocument } from '@bridgehead/shared/model/signed.ts'
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { notFound, Problem } from '../engines/http/problem.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
-import { type BoxKeys, boxKeys, decideEnrolment, pendingCode } from './enrolment.ts'
+import { claimOf, takeClaim } from './claims.ts'
+import { type BoundBox, type BoxKeys, boxKeys, decideEnrolment, pendingCode } from './enrolment.ts'
 import { findSiteById, type SiteRow } from './records.ts'
+import { restoredLeases } from './restore-leases.ts'
 
 /** Where an enrolled box finds everything; `main` fills it from the engines. */
 export interface ApplianceWorld {
@@ -48,9 +50,11 @@ const MAX_PENDING = 16
 export interface Appliances {
   newToken(tx: Tx, site: SiteRow, expiresInSeconds: number): Promise<{ id: string; token: string; expiresAt: number }>
   /** `raw`: the request as it came, which the proof signs. Throws Problem. */
-  enrol(request: EnrolRequest, raw: unknown): Promise<EnrolAnswer | { pending: true; code: string }>
+  enrol(request: EnrolRequest, raw: unknown): Promise<EnrolAnswer | EnrolPending>
   /** Binds the site to the waiting box, in place of its present one. */
   approve(site: SiteRow, pending: string): Promise<void>
+  /** Binds the site to the box that shows this code, in place of its present one. Throws `not-found`. */
+  claim(site: SiteRow, code: string): Promise<void>
   /** Redis users and overlay peers as the database has them: at start, and after Redis was lost. */
   restore(): Promise<void>
   restorePeers(): Promise<void>
@@ -91,11 +95,13 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
       hardware: JSON.stringify(request.hardware),
       version: request.version,
     }
+    await tx.deleteFrom('claims').where('wireguard_key', '=', request.wireguardKey).execute()
     const fresh = { ...values, enrolled_at: now, applied_revision: null, applied_at: null, refused: null, ssh_public_key: null }
     const old = await tx.selectFrom('appliances').select(['wireguard_key']).where('site', '=', site.id).executeTakeFirst()
     if (old?.wireguard_key === request.wireguardKey) await tx.updateTable('appliances').set(values).where('site', '=', site.id).execute()
     else {
       await tx.deleteFrom('appliances').where('site', '=', site.id).execute()
+      await tx.deleteFrom('appliance_facts').where('site', '=', site.id).execute()
       await tx
         .insertInto('appliances')
         .values({ site: site.id, ...fresh })
@@ -125,7 +131,13 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
     if (surplus.length > 0) await tx.deleteFrom('pending_boxes').where('id', 'in', surplus).execute()
   }
 
-  const answer = async (site: SiteRow, secret: string): Promise<EnrolAnswer> => ({
+  /** Leases go to a box that has not shown yet that it took them in: later its own book is the newer one. */
+  const leasesFor = async (site: SiteRow) => {
+    const box = await db.selectFrom('appliances').select('applied_revision').where('site', '=', site.id).executeTakeFirst()
+    return box?.applied_revision === null ? restoredLeases(db, site, clock.now()) : []
+  }
+
+  const answer = async (site: SiteRow, secret: string, leases: RestoredLease[]): Promise<EnrolAnswer> => ({
     protocol: PROTOCOL,
     site: site.id,
     name: site.name,
@@ -144,7 +156,28 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
     redis: { ...world.redis, username: `site-${site.id}` },
     artifacts: world.artifacts,
     secret,
+    ...(leases.length > 0 ? { leases } : {}),
   })
+
+  /** It gets its own secret when it asks again; until then nobody has one. */
+  const bindUnasked = (tx: Tx, site: SiteRow, box: BoundBox) => bind(tx, site, box, sha256(Buffer.from(random(32)).toString('hex')))
+  const lockOut = async (site: SiteRow) => {
+    await world.deleteSiteUser(site.id) // ends the old box's connections
+    await restorePeers()
+  }
+
+  /** A box without a token: known by its keys, or it shows a code. */
+  const enrolKnown = async (tx: Tx, request: EnrolRequest, box: BoxKeys, secretSha256: string) => {
+    const row = await tx
+      .selectFrom('appliances')
+      .select(['site', 'signing_key'])
+      .where('wireguard_key', '=', box.wireguardKey)
+      .executeTakeFirst()
+    const site = row && keyOf(row.signing_key) === box.signingKey ? await findSiteById(tx, row.site) : undefined
+    if (!site) return { pending: { pending: true as const, ...(await claimOf(tx, request, { random, now: clock.now() })) } }
+    await bind(tx, site, request, secretSha256)
+    return { site, decision: 'repeat' as const }
+  }
 
   return {
     async newToken(tx, site, expiresInSeconds) {
@@ -174,7 +207,9 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
       const box = boxKeys(request)
       const secret = Buffer.from(random(32)).toString('base64url')
       const done = await db.transaction().execute(async (tx) => {
-        const row = await tx.selectFrom('enrolment_tokens').selectAll().where('sha256', '=', sha256(request.token)).executeTakeFirst()
+        const { token } = request
+        if (token === undefined) return enrolKnown(tx, request, box, sha256(secret))
+        const row = await tx.selectFrom('enrolment_tokens').selectAll().where('sha256', '=', sha256(token)).executeTakeFirst()
         const site = row && (await findSiteById(tx, row.site))
         const bound = site && (await boundBox(tx, site.id))
         const spentBy = row?.wireguard_key && row.signing_key ? { wireguardKey: row.wireguard_key, signingKey: row.signing_key } : undefined
@@ -184,7 +219,8 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
         if (decision.kind === 'pending') {
           const code = pendingCode(box)
           await wait(tx, site, row.id, request, code)
-          return { site, pending: { pending: true as const, code } }
+          log.warn('enrolment.pending', { site: site.id, code })
+          return { pending: { pending: true as const, code } }
         }
         await tx
           .updateTable('enrolment_tokens')
@@ -194,13 +230,12 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
         await bind(tx, site, request, sha256(secret))
         return { site, decision: decision.kind }
       })
-      if (done.pending) {
-        log.warn('enrolment.pending', { site: done.site.id, code: done.pending.code })
-        return done.pending
-      }
+      if ('pending' in done) return done.pending
       await admit(done.site.id, sha256(secret))
       log.info('enrolment.done', { site: done.site.id, decision: done.decision, model: request.hardware.model })
-      return answer(done.site, secret)
+      const leases = await leasesFor(done.site)
+      if (leases.length > 0) log.info('enrolment.leases_restored', { site: done.site.id, leases: leases.length })
+      return answer(done.site, secret, leases)
     },
 
     async approve(site, pending) {
@@ -214,17 +249,26 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
         if (!row) throw notFound('waiting box', pending)
         const signingKey = JSON.parse(row.signing_key) as EnrolRequest['signingKey']
         const box = { wireguardKey: row.wireguard_key, signingKey, hardware: JSON.parse(row.hardware), version: row.version } as BoundBox
-        // It gets its own secret when it asks again; until then nobody has one.
-        await bind(tx, site, box, sha256(Buffer.from(random(32)).toString('hex')))
+        await bindUnasked(tx, site, box)
         await tx
           .updateTable('enrolment_tokens')
           .set({ wireguard_key: row.wireguard_key, signing_key: signingKey.x })
           .where('id', '=', row.token)
           .execute()
       })
-      await world.deleteSiteUser(site.id) // ends the old box's connections
-      await restorePeers()
+      await lockOut(site)
       log.info('enrolment.approved', { site: site.id, box: pending })
+    },
+
+    async claim(site, code) {
+      await db.transaction().execute(async (tx) => {
+        const box = await takeClaim(tx, code, clock.now())
+        if (!box)
+          throw new Problem('not-found', `no box shows the code "${code}" now; codes live ten minutes: look at the box's screen again`)
+        await bindUnasked(tx, site, box)
+      })
+      await lockOut(site)
+      log.info('enrolment.claimed', { site: site.id })
     },
 
     async restore() {
@@ -235,11 +279,13 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
   }
 }
 
-type BoundBox = Pick<EnrolRequest, 'wireguardKey' | 'signingKey' | 'hardware' | 'version'>
-
 async function boundBox(tx: Tx, site: string): Promise<BoxKeys | undefined> {
   const row = await tx.selectFrom('appliances').select(['wireguard_key', 'signing_key']).where('site', '=', site).executeTakeFirst()
-  return row && { wireguardKey: row.wireguard_key, signingKey: (JSON.parse(row.signing_key) as EnrolRequest['signingKey']).x }
+  return row && { wireguardKey: row.wireguard_key, signingKey: keyOf(row.signing_key) }
+}
+
+function keyOf(signingKey: string): string {
+  return (JSON.parse(signingKey) as EnrolRequest['signingKey']).x
 }
 
 /** The sender owns the signing key, and the proof is of this very request. */

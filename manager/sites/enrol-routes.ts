@@ -7,11 +7,12 @@ const enrol = operation('open', {
   path: '/enrol',
   tags: ['enrolment'],
   summary: 'An appliance spends its token',
-  description: 'Open: the token is the right to use it. `proof` is the request without `proof`, signed with `signingKey`.',
+  description:
+    'Open: the token is the right to use it. `proof` is the request without `proof`, signed with `signingKey`. Without a token the answer is a claim code, which a person types at `POST /sites/{id}/claim`; the box asks again meanwhile.',
   request: { body: body(EnrolRequest) },
   responses: {
     200: json(EnrolAnswer, 'The box is bound to its site. The secret is shown this once.'),
-    202: json(EnrolPending, 'Another box spent the token; a person must approve this one. Ask again later.'),
+    202: json(EnrolPending, 'A person must approve this box (another one spent the token) or claim it (it has none). Ask again later.'),
   },
 })
 

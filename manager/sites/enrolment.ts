@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
 
+/** What is kept of a box that a site is bound to. */
+export type BoundBox = Pick<EnrolRequest, 'wireguardKey' | 'signingKey' | 'hardware' | 'version'>
+
 /** The keys that make a box itself. */
 export interface BoxKeys {
   wireguardKey: string
@@ -39,11 +42,11 @@ export function boxKeys(request: Pick<EnrolRequest, 'wireguardKey' | 'signingKey
 /** `K7QF-2M9D`: what a person compares between the box and the console. The same for the same keys. */
 export function pendingCode(box: BoxKeys): string {
   const digest = createHash('sha256').update(`${box.wireguardKey} ${box.signingKey}`).digest()
-  const letters = [...digest.subarray(0, 8)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
+  const letters = [...digest.subarray(0, 8)].map((byte) => CODE_ALPHABET[byte % CODE_ALPHABET.length]).join('')
   return `${letters.slice(0, 4)}-${letters.slice(4)}`
 }
 /** Without 0 O 1 I, which people mix up: 32 letters. */
-const ALPHABET = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
+export const CODE_ALPHABET = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
 
 function sameBox(a: BoxKeys, b: BoxKeys): boolean {
   return a.wireguardKey === b.wireguardKey && a.signingKey === b.signingKey

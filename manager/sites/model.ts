@@ -80,3 +80,10 @@ export const PendingBox = z.object({
   firstSeen: z.int(),
   lastSeen: z.int(),
 })
+export const NewClaim = z.strictObject({
+  /** As the box's screen shows it, such as K7QF-2M9D; dashes, blanks and case do not matter. */
+  code: z
+    .string()
+    .max(32)
+    .regex(/^[\s-]*([0-9A-Za-z][\s-]*){8}$/, 'expected the eight letters and digits that the box shows, such as K7QF-2M9D'),
+})

@@ -7,7 +7,7 @@ import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
 import { notFound, Problem } from '../engines/http/problem.ts'
 import type { Db } from '../engines/store/store.ts'
 import type { Appliances } from './appliances.ts'
-import { ApplianceFile, NewSite, NewToken, PendingBox, Site, SitePatch, Token } from './model.ts'
+import { ApplianceFile, NewClaim, NewSite, NewToken, PendingBox, Site, SitePatch, Token } from './model.ts'
 import type { Publisher } from './publisher.ts'
 import { addSite, deleteSite, getSite, listSites, patchSite, present, type SiteRow } from './records.ts'
 
@@ -20,6 +20,8 @@ export interface SiteDeps {
   overlayAddress(subnet: number): string | undefined
   /** Told after a site was made or deleted, so that the engines follow. */
   onSite(site: string, what: 'made' | 'deleted'): Promise<void>
+  /** Counts wrong claim codes of an organisation, so that nobody tries them all. */
+  tries: { waitSeconds(organisation: string): number; failed(organisation: string): void }
   presence(site: string): Promise<{ at: number; version: string; revision: number; outbox: number } | undefined>
   newId: NewId
   clock: Clock
@@ -131,6 +133,15 @@ const op = {
     request: { params: params.extend({ box: z.string().max(64) }) },
     responses: { 204: NOTHING },
   }),
+  claim: operation('sites:write', {
+    method: 'post',
+    path: '/sites/{id}/claim',
+    tags,
+    summary: 'Bind the site to the box that shows this code, in place of its present one',
+    description: "A box of a generic image shows a code while it is nobody's. After ten wrong codes an organisation waits a minute.",
+    request: { params, body: body(NewClaim) },
+    responses: { 204: NOTHING },
+  }),
   dismiss: operation('sites:write', {
     method: 'delete',
     path: '/sites/{id}/pending/{box}',
@@ -142,7 +153,7 @@ const op = {
 }
 
 /** Sites, their tokens and boxes. */
-export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, onSite, presence, newId, clock }: SiteDeps) {
+export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, onSite, tries, presence, newId, clock }: SiteDeps) {
   const shown = async (site: SiteRow) => {
     const [one] = await present(db, [site], overlayAddress)
     if (!one) throw notFound('site', site.id)
@@ -250,6 +261,22 @@ export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, on
       const { id, box } = c.req.valid('param')
       const site = await getSite(db, organisation, id)
       await appliances.approve(site, box)
+      await db.transaction().execute((tx) => publisher.mark(tx, organisation, site.id))
+      publisher.kick()
+      return c.body(null, 204)
+    })
+    .openapi(op.claim, async (c) => {
+      const { organisation } = c.get('principal')
+      const site = await getSite(db, organisation, c.req.valid('param').id)
+      const seconds = tries.waitSeconds(organisation)
+      if (seconds > 0)
+        throw new Problem('too-many-requests', `too many wrong codes; try again in ${seconds} s`, {
+          headers: { 'retry-after': `${seconds}` },
+        })
+      await appliances.claim(site, c.req.valid('json').code).catch((error: unknown) => {
+        if (error instanceof Problem && error.code === 'not-found') tries.failed(organisation)
+        throw error
+      })
       await db.transaction().execute((tx) => publisher.mark(tx, organisation, site.id))
       publisher.kick()
       return c.body(null, 204)

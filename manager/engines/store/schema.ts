@@ -75,6 +75,67 @@ export interface Database {
     first_seen: number
     last_seen: number
   }
+  /** Boxes of a generic image, which came without a token: whoever types the code binds one. They are nobody's until then. */
+  claims: {
+    code: string
+    wireguard_key: string
+    signing_key: string
+    hardware: string
+    version: string
+    created_at: number
+    expires_at: number
+  }
+  /** What the bound box last said of itself: `booted` at its start, `progress` of an update, `repaired` of its other slot. JSON with `at`. */
+  appliance_facts: { site: string; organisation: string; booted: string | null; progress: string | null; repaired: string | null }
+  /** Downloads of images with a bridgehead.json of their own. Neither the code nor what is sealed can be read without the manager's key. */
+  image_tickets: {
+    id: string
+    organisation: string
+    site: string | null
+    /** Of `enrolment_tokens`. */
+    token: string | null
+    image: string
+    code_sha256: string
+    sealed: string
+    created_at: number
+    expires_at: number
+  }
+  releases: {
+    id: string
+    organisation: string
+    image: string
+    board: string
+    version: string
+    manifest: string
+    created_by: string
+    created_at: number
+  }
+  rollouts: {
+    id: string
+    organisation: string
+    release: string
+    selector: string
+    waves: string
+    stop_after: number
+    maintenance: string | null
+    state: 'running' | 'paused' | 'stopped' | 'done'
+    why: string
+    created_by: string
+    created_at: number
+    updated_at: number
+  }
+  /** `told`: the release is in the site's state by this rollout. */
+  rollout_sites: {
+    rollout: string
+    site: string
+    organisation: string
+    wave: number | null
+    told: number
+    told_at: number | null
+    outcome: string
+    why: string | null
+    skipped: number
+  }
 
   hosts: {
     id: string
