@@ -1,12 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import { EnrolAnswer, EnrolPending, type EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
+import { EnrolAnswer, EnrolPending, type EnrolRequest, type RestoredLease } from '@bridgehead/shared/model/enrolment.ts'
 import { signDocument } from '@bridgehead/shared/model/signed.ts'
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import type { Store } from '../store/store.ts'
+import type { Db, Store } from '../store/store.ts'
 import { writeFileAtomically } from './atomic-file.ts'
 import { backoffMs } from './backoff.ts'
 import type { Hardware } from './hardware.ts'
@@ -14,8 +14,24 @@ import type { Identity } from './identity.ts'
 import { hashToken, type Membership, readMembership, readSite, writeMembership } from './membership.ts'
 import { postJson } from './post-json.ts'
 
+/** What `bridgehead.json` says of the way to the manager. */
+export type EnrolSettings = Pick<Config, 'file' | 'manager' | 'fingerprint' | 'token'> & { proxy?: string | undefined }
+
+/** How far the enrolment is, for screens. */
+export type EnrolProgress =
+  /** No manager is set, or the box waits for a token. */
+  | { kind: 'idle' }
+  | { kind: 'asking' }
+  /** `code` shall be typed at the manager before `expiresAt` (epoch ms by the manager's clock). */
+  | { kind: 'claim'; code: string; expiresAt?: number | undefined }
+  /** Another box spent the token; `code` is what a person compares. */
+  | { kind: 'pending'; code: string }
+  | { kind: 'refused' | 'failed'; why: string }
+  | { kind: 'member' }
+
 export interface EnrolDeps {
-  config: Pick<Config, 'file' | 'manager' | 'fingerprint' | 'token'>
+  /** A function where the file may change while the box waits: it is read anew for each try. */
+  config: EnrolSettings | (() => EnrolSettings)
   identity: Identity
   hardware: Hardware
   version: string
@@ -24,54 +40,107 @@ export interface EnrolDeps {
   random: () => number
   log: Log
   signal: AbortSignal
+  /** Called inside the write that keeps the membership, with what the site's last box had promised. */
+  restore?: (db: Db, leases: readonly RestoredLease[]) => void
+  /** Puts `text` in the place of `bridgehead.json`. Default: an atomic write of the file. */
+  writeConfig?: (text: string) => Promise<void>
+  onProgress?: (progress: EnrolProgress) => void
+  /** Told the manager's clock, epoch ms, as often as it answers. */
+  onDate?: (ms: number) => void
 }
 
+/** A person types the code and looks at the box. */
+const CLAIM_MS = 3_000
+/** How often settings that may change are looked at while there is nothing to ask. */
+const IDLE_MS = 2_000
+
 /**
- * This box's membership: from the store, without any network, when it has one; else the token is spent, as often as it takes.
- * The answer is on disk before anyone acts on it, and only then the token is erased from `bridgehead.json`. A box that died in
- * between asks again with the same keys and gets the same answer. Resolves undefined when there is no token, when the token is of another
- * site than the one that a bundle gave this box, or on abort.
+ * This box's membership: from the store, without any network, when it has one; else by its token, or, without one, by a claim code that
+ * a person types at the manager. As often as it takes. The answer is on disk before anyone acts on it, and only then the token is erased
+ * from `bridgehead.json`. A box that died in between asks again with the same keys and gets the same answer. Resolves undefined when
+ * there is no manager to ask (and the settings are fixed), when the token is of another site than the one that a bundle gave this box, or
+ * on abort.
  */
 export async function enrol(deps: EnrolDeps): Promise<Membership | undefined> {
-  const { config, store, clock, random, log, signal } = deps
+  const { store, log, random, signal } = deps
+  const read = () => (typeof deps.config === 'function' ? deps.config() : deps.config)
+  const progress = deps.onProgress ?? (() => undefined)
   const known = readMembership(store)
   if (known) {
-    settleToken(config, known, log)
+    progress({ kind: 'member' })
+    await settleToken(deps, read(), known)
     return known
   }
-  const { token, manager } = config
-  if (token === undefined || manager === undefined) {
-    const adopted = readSite(store)
-    if (adopted) log.info('enrol.offline', { site: adopted.site, name: adopted.name })
-    else log.error('enrol.no_token', { file: config.file })
-    return undefined
+  let told: string | undefined
+  /** Each thing once, not at every try. */
+  const once = (what: string, tell: () => void) => {
+    if (told !== what) tell()
+    told = what
   }
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const answer = await ask({ ...deps, token, manager }).catch((error: Error): Outcome => ({ kind: 'failed', why: error.message }))
-    const adopted = readSite(store) // now: a bundle may have come meanwhile
-    if (answer.kind === 'member' && adopted && answer.answer.site !== adopted.site) {
-      log.error('enrol.other_site', { site: adopted.site, name: adopted.name, offered: answer.answer.site })
-      return undefined
+    const config = read()
+    const { token, manager } = config
+    const site = readSite(store)
+    if (manager === undefined || (token === undefined && site)) {
+      once('idle', () =>
+        site ? log.info('enrol.offline', { site: site.site, name: site.name }) : log.error('enrol.no_manager', { file: config.file }),
+      )
+      progress({ kind: 'idle' })
+      if (typeof deps.config !== 'function') return undefined
+      attempt = -1
+      await pause(deps, config, IDLE_MS)
+      continue
     }
-    if (answer.kind === 'member') {
-      const membership: Membership = { ...answer.answer, tokenHash: hashToken(token) }
-      await writeMembership(store, membership)
-      log.info('enrol.done', { site: membership.site, name: membership.name })
-      settleToken(config, membership, log)
-      return membership
+    if (attempt === 0) progress({ kind: 'asking' })
+    const answer = await ask({ ...deps, config, manager }).catch((error: Error): Outcome => ({ kind: 'failed', why: error.message }))
+    if (answer.kind === 'member') return await join(deps, config, answer.answer)
+    const claiming = answer.kind === 'pending' && token === undefined
+    const retryMs = claiming ? CLAIM_MS : backoffMs(attempt, random)
+    if (answer.kind !== 'pending') {
+      log.warn(`enrol.${answer.kind}`, { why: answer.why, manager, retryMs })
+      progress(answer)
+    } else if (claiming) {
+      once(`claim ${answer.code}`, () => log.info('enrol.claim', { code: answer.code, expiresAt: answer.expiresAt }))
+      progress({ ...answer, kind: 'claim' })
+    } else {
+      log.warn('enrol.pending', { code: answer.code, retryMs })
+      progress({ kind: 'pending', code: answer.code })
     }
-    const retryMs = backoffMs(attempt, random)
-    if (answer.kind === 'pending') log.warn('enrol.pending', { code: answer.code, retryMs })
-    else log.warn(`enrol.${answer.kind}`, { why: answer.why, manager, retryMs })
-    await clock.sleep(retryMs, signal)
+    await pause(deps, config, retryMs)
   }
   return undefined
 }
 
+/** Keeps what the manager said, unless this box belongs to another site. */
+async function join(deps: EnrolDeps, config: EnrolSettings, answer: EnrolAnswer): Promise<Membership | undefined> {
+  const { store, log } = deps
+  const adopted = readSite(store) // now: a bundle may have come meanwhile
+  if (adopted && answer.site !== adopted.site) {
+    log.error('enrol.other_site', { site: adopted.site, name: adopted.name, offered: answer.site })
+    deps.onProgress?.({ kind: 'refused', why: `the manager takes this box for another site than "${adopted.name}", which it belongs to` })
+    return undefined
+  }
+  const { leases = [], ...rest } = answer
+  const membership: Membership = config.token === undefined ? rest : { ...rest, tokenHash: hashToken(config.token) }
+  await writeMembership(store, membership, (db) => deps.restore?.(db, leases))
+  log.info('enrol.done', { site: membership.site, name: membership.name, leases: leases.length })
+  deps.onProgress?.({ kind: 'member' })
+  await settleToken(deps, config, membership)
+  return membership
+}
+
+/** Ends early when the settings have changed: whoever corrects them looks at the screen. */
+async function pause({ config, clock, signal }: EnrolDeps, before: EnrolSettings, ms: number): Promise<void> {
+  if (typeof config !== 'function') return clock.sleep(ms, signal)
+  const text = JSON.stringify(before)
+  for (let left = ms; left > 0 && !signal.aborted && JSON.stringify(config()) === text; left -= IDLE_MS)
+    await clock.sleep(Math.min(left, IDLE_MS), signal)
+}
+
 type Outcome =
   | { kind: 'member'; answer: EnrolAnswer }
-  /** A person must decide at the manager; `code` is what they compare. */
-  | { kind: 'pending'; code: string }
+  /** A person must decide at the manager; `code` is what they compare, or type. */
+  | { kind: 'pending'; code: string; expiresAt?: number | undefined }
   /** The manager answered and said no. */
   | { kind: 'refused'; why: string }
   /** No manager was reached, or what answered was none. */
@@ -83,13 +152,17 @@ async function ask({
   hardware,
   version,
   signal,
-  token,
   manager,
-}: EnrolDeps & { token: string; manager: string }): Promise<Outcome> {
+  onDate,
+}: Pick<EnrolDeps, 'identity' | 'hardware' | 'version' | 'signal' | 'onDate'> & {
+  config: EnrolSettings
+  manager: string
+}): Promise<Outcome> {
+  const { token, fingerprint, proxy } = config
   const { kid, kty, crv, x } = identity.signing
   const claim: Omit<EnrolRequest, 'proof'> = {
     protocol: PROTOCOL,
-    token,
+    ...(token === undefined ? {} : { token }),
     wireguardKey: identity.wireguard.publicKey,
     signingKey: { kid, kty, crv, x },
     hardware,
@@ -97,7 +170,8 @@ async function ask({
   }
   const proof = await signDocument('enrolment', claim, identity.signing)
   const url = new URL('/api/v1/enrol', manager).href
-  const answer = await postJson(url, { ...claim, proof }, { fingerprint: config.fingerprint, signal })
+  const answer = await postJson(url, { ...claim, proof }, { fingerprint, proxy, signal })
+  if (answer.date !== undefined) onDate?.(answer.date)
   return readAnswer(answer)
 }
 
@@ -112,7 +186,7 @@ export function readAnswer({ status, body }: { status: number; body: unknown }):
   }
   if (status === 202) {
     const parsed = EnrolPending.safeParse(body)
-    return { kind: 'pending', code: parsed.success ? parsed.data.code : '?' }
+    return parsed.success ? { kind: 'pending', code: parsed.data.code, expiresAt: parsed.data.expiresAt } : { kind: 'pending', code: '?' }
   }
   const problem = Problem.safeParse(body)
   const said = problem.success ? [problem.data.title, problem.data.detail].filter((part) => part !== undefined).join(': ') : ''
@@ -120,17 +194,19 @@ export function readAnswer({ status, body }: { status: number; body: unknown }):
 }
 
 /** Erases the spent token from `bridgehead.json`. A different token there is a person's wish that cannot be met: said, not touched. */
-function settleToken(config: EnrolDeps['config'], membership: Membership, log: Log): void {
-  if (config.token === undefined) return
-  if (hashToken(config.token) !== membership.tokenHash) {
-    log.warn('enrol.token_ignored', { file: config.file, site: membership.site })
+async function settleToken({ log, writeConfig }: EnrolDeps, { file, token }: EnrolSettings, membership: Membership): Promise<void> {
+  if (token === undefined) return
+  if (hashToken(token) !== membership.tokenHash) {
+    log.warn('enrol.token_ignored', { file, site: membership.site })
     return
   }
   try {
-    const { token: _, ...rest } = z.looseObject({}).parse(JSON.parse(readFileSync(config.file, 'utf8')))
-    writeFileAtomically(config.file, `${JSON.stringify(rest, null, 2)}\n`, statSync(config.file).mode & 0o777)
+    const { token: _, ...rest } = z.looseObject({}).parse(JSON.parse(readFileSync(file, 'utf8').replace(/^\ufeff/, '')))
+    const text = `${JSON.stringify(rest, null, 2)}\n`
+    if (writeConfig) await writeConfig(text)
+    else writeFileAtomically(file, text, statSync(file).mode & 0o777)
   } catch (error) {
     // A read-only medium must not keep an enrolled box from working: the token is spent and opens nothing any more.
-    log.warn('enrol.token_kept', { file: config.file, error })
+    log.warn('enrol.token_kept', { file, error })
   }
 }

@@ -6,8 +6,8 @@ import type { Db, Store } from '../store/store.ts'
 const KEY = 'membership'
 const ADOPTION = 'adoption'
 
-/** What the manager said at enrolment, as this box keeps it; `tokenHash` tells the spent token from a new one. */
-export const Membership = z.object({ ...EnrolAnswer.shape, tokenHash: z.string() })
+/** What the manager said at enrolment, as this box keeps it; `tokenHash` tells the spent token from a new one, and is absent after a claim. */
+export const Membership = z.object({ ...EnrolAnswer.omit({ leases: true }).shape, tokenHash: z.string().optional() })
 export type Membership = z.infer<typeof Membership>
 
 /**
@@ -29,9 +29,9 @@ export function readSite({ db }: Pick<Store, 'db'>): Adoption | undefined {
   return readMembership({ db }) ?? (adopted === undefined ? undefined : Adoption.parse(JSON.parse(adopted)))
 }
 
-/** Keeps it, in one write; on disk once the promise resolves. */
-export function writeMembership(store: Store, membership: Membership): Promise<void> {
-  return write(store, KEY, membership)
+/** Keeps it, in one write with what `also` does; on disk once the promise resolves. */
+export function writeMembership(store: Store, membership: Membership, also?: (db: Db) => void): Promise<void> {
+  return write(store, KEY, membership, also)
 }
 
 /** The same. */
@@ -43,8 +43,9 @@ function read(db: Db, key: string): string | undefined {
   return db.prepare<[string], { value: string }>('SELECT value FROM kv WHERE key = ?').get(key)?.value
 }
 
-function write(store: Store, key: string, value: object): Promise<void> {
+function write(store: Store, key: string, value: object, also?: (db: Db) => void): Promise<void> {
   return store.write((db) => {
+    also?.(db)
     db.prepare('INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value').run(key, JSON.stringify(value))
   })
 }

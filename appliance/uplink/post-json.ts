@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
+import { throughProxy } from './http-proxy.ts'
 
 /** The manager could not be asked, or is not the one that was pinned. */
 export class PostError extends Error {
@@ -12,22 +13,32 @@ export class PostError extends Error {
 const TIMEOUT_MS = 20_000
 const ANSWER_BYTES = 256 * 1024
 
+export interface Answer {
+  status: number
+  body: unknown
+  /** The peer's clock, epoch milliseconds, to the second. */
+  date?: number
+}
+
 /**
  * POSTs `body` as JSON and returns the answer, whatever its status. With `fingerprint` (SHA-256 of the certificate, lower-case
- * hexadecimal) nothing is written to the socket before the peer has shown that very certificate. Throws PostError.
+ * hexadecimal) nothing is written to the socket before the peer has shown that very certificate. `proxy` is an HTTP proxy, used for
+ * https alone: what goes to loopback has no way around. Throws PostError.
  */
 export async function postJson(
   url: string,
   body: unknown,
-  { fingerprint, signal }: { fingerprint?: string | undefined; signal?: AbortSignal },
-): Promise<{ status: number; body: unknown }> {
+  { fingerprint, proxy, signal }: { fingerprint?: string | undefined; proxy?: string | undefined; signal?: AbortSignal },
+): Promise<Answer> {
   const target = new URL(url)
   const limit = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])])
   const text = JSON.stringify(body)
-  const socket = target.protocol === 'https:' ? await secureSocket(target, fingerprint, limit) : undefined
+  let socket: TLSSocket | undefined
   try {
+    if (target.protocol === 'https:') socket = await secureSocket(target, { fingerprint, proxy }, limit)
     const answer = await send(target, text, socket, limit)
-    return { status: answer.statusCode ?? 0, body: parse(await collect(answer)) }
+    const date = Date.parse(answer.headers.date ?? '')
+    return { status: answer.statusCode ?? 0, body: parse(await collect(answer)), ...(Number.isNaN(date) ? {} : { date }) }
   } catch (cause) {
     if (cause instanceof PostError) throw cause
     throw new PostError(`${target.origin} did not answer: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
@@ -41,12 +52,17 @@ export async function postJson(
  * same medium as the token, and names one certificate exactly. No authority can say more, and a manager inside a company
  * usually has none; so neither issuer, host name nor dates matter then, and nothing but these bytes do.
  */
-function secureSocket(target: URL, fingerprint: string | undefined, signal: AbortSignal): Promise<TLSSocket> {
+async function secureSocket(
+  target: URL,
+  { fingerprint, proxy }: { fingerprint: string | undefined; proxy: string | undefined },
+  signal: AbortSignal,
+): Promise<TLSSocket> {
   const host = target.hostname.replace(/^\[|\]$/g, '')
+  const port = Number(target.port || 443)
+  const through = proxy === undefined ? undefined : await throughProxy(proxy, { host, port }, signal)
   return new Promise((resolve, reject) => {
     const socket = connect({
-      host,
-      port: Number(target.port || 443),
+      ...(through ? { socket: through } : { host, port }),
       ...(isIP(host) ? {} : { servername: host }),
       rejectUnauthorized: fingerprint === undefined,
       minVersion: 'TLSv1.2',

@@ -1,17 +1,18 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { Server } from 'node:net'
+import { connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '@bridgehead/appliance/store/store.ts'
-import { type EnrolDeps, enrol } from '@bridgehead/appliance/uplink/enrol.ts'
+import { type EnrolDeps, type EnrolProgress, type EnrolSettings, enrol } from '@bridgehead/appliance/uplink/enrol.ts'
 import { createSigningKey, type Identity } from '@bridgehead/appliance/uplink/identity.ts'
 import { readMembership, readSite, writeAdoption } from '@bridgehead/appliance/uplink/membership.ts'
 import { selfSignedIdentity } from '@bridgehead/manager/engines/tls/certificate.ts'
 import { steppedClock, systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { type Log, silentLog } from '@bridgehead/shared/log.ts'
+import type { Ipv4, Mac } from '@bridgehead/shared/model/address.ts'
 import { type EnrolAnswer, EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
 import { verifyDocument } from '@bridgehead/shared/model/signed.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -78,8 +79,9 @@ function box(settings: { manager: string; fingerprint?: string; token?: string |
   const note = (event: string, fields?: object) => void said.push(`${event} ${JSON.stringify(fields)}`)
   const log: Log = { ...silentLog, info: note, warn: note, error: note }
   const identity: Identity = { wireguard: WIREGUARD, wireguardFile: '/dev/null', signing: createSigningKey() }
+  const config: EnrolSettings = { file, token, ...rest }
   const deps: EnrolDeps = {
-    config: { file, token, ...rest },
+    config,
     identity,
     hardware: { macs: [] },
     version: '0.0.0-test',
@@ -89,7 +91,7 @@ function box(settings: { manager: string; fingerprint?: string; token?: string |
     log,
     signal: new AbortController().signal,
   }
-  return { deps, said, file: () => JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, path: file }
+  return { deps, config, said, file: () => JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, path: file }
 }
 
 test('a token is spent at the pinned manager, the answer kept, the token erased', async () => {
@@ -175,7 +177,7 @@ test('a member needs no network, and erases a token that a crash left behind', a
   const one = box({ manager: door.url })
   const membership = await enrol(one.deps)
   writeFileSync(one.path, JSON.stringify({ manager: door.url, token: TOKEN }))
-  const nowhere = { ...one.deps.config, manager: 'http://127.0.0.1:1' }
+  const nowhere = { ...one.config, manager: 'http://127.0.0.1:1' }
   expect(await enrol({ ...one.deps, config: nowhere, clock: steppedClock() })).toEqual(membership)
   expect(one.file()).toEqual({ manager: door.url })
   expect(door.requests).toHaveLength(1)
@@ -187,16 +189,75 @@ test('a new token on an enrolled box is left where it is, and said', async () =>
   await enrol(one.deps)
   const fresh = `another-${newId()}`
   writeFileSync(one.path, JSON.stringify({ manager: door.url, token: fresh }))
-  await enrol({ ...one.deps, config: { ...one.deps.config, token: fresh } })
+  await enrol({ ...one.deps, config: { ...one.config, token: fresh } })
   expect(one.file().token).toBe(fresh)
   expect(one.said.join('\n')).toMatch(/enrol\.token_ignored/)
 })
 
-test('a box without a token says so', async () => {
+test('a box without a manager says so', async () => {
   const one = box({ manager: 'http://127.0.0.1:1' })
-  const { token: _, ...config } = one.deps.config
-  expect(await enrol({ ...one.deps, config })).toBeUndefined()
-  expect(one.said.join('\n')).toMatch(/enrol\.no_token/)
+  expect(await enrol({ ...one.deps, config: { file: one.path } })).toBeUndefined()
+  expect(one.said.join('\n')).toMatch(/enrol\.no_manager/)
+})
+
+test('a box without a token shows claim codes, one after another, until somebody typed one', async () => {
+  const codes = ['ABCDEFGH', 'ABCDEFGH', 'JKLMNPQR']
+  const door = await manager((request, count) => {
+    const code = codes[count - 1]
+    return code === undefined ? member(request) : { status: 202, body: { pending: true, code, expiresAt: 1_800_000_000_000 } }
+  })
+  const one = box({ manager: door.url, fingerprint: tls.fingerprint })
+  const { token: _, ...config } = one.config
+  const progress: string[] = []
+  const onProgress = (step: EnrolProgress) => void progress.push(step.kind === 'claim' ? step.code : step.kind)
+  expect(await enrol({ ...one.deps, config, onProgress })).toMatchObject({ name: 'nuremberg' })
+  expect(progress).toEqual(['asking', ...codes, 'member'])
+  expect(door.requests.every((request) => request.token === undefined)).toBe(true)
+  expect(one.said.filter((line) => line.startsWith('enrol.claim'))).toHaveLength(2)
+})
+
+test('settings that a person corrects meanwhile count at the next try', async () => {
+  const door = await manager(member)
+  const one = box({ manager: door.url, fingerprint: tls.fingerprint })
+  const settings: EnrolSettings[] = [{ file: one.path }, { ...one.config, fingerprint: 'ab'.repeat(32) }, one.config]
+  let reads = 0
+  const config = () => settings[Math.min(Math.floor(reads++ / 3), 2)] ?? one.config
+  expect(await enrol({ ...one.deps, config })).toMatchObject({ name: 'nuremberg' })
+  expect(one.said.join('\n')).toMatch(/enrol\.no_manager/)
+})
+
+test("what the site's last box had promised is kept in the same write as the membership", async () => {
+  const leases = [{ lan: 'main', ip: '10.0.0.9' as Ipv4, mac: '52:54:00:00:00:01' as Mac, until: 1_800_000_000_000 }]
+  const door = await manager((request) => ({ status: 200, body: { ...member(request).body, leases } }))
+  const one = box({ manager: door.url, fingerprint: tls.fingerprint })
+  const restored: { inTransaction: boolean; leases: unknown }[] = []
+  const restore: EnrolDeps['restore'] = (db, given) => void restored.push({ inTransaction: db.inTransaction, leases: given })
+  expect(await enrol({ ...one.deps, restore })).not.toHaveProperty('leases')
+  expect(restored).toEqual([{ inTransaction: true, leases }])
+})
+
+test('the manager is reached through an HTTP proxy, which sees neither token nor answer', async () => {
+  const door = await manager(member)
+  const tunnels: string[] = []
+  const proxy = createServer()
+  proxy.on('connect', (request, client) => {
+    tunnels.push(`${request.url} ${request.headers['proxy-authorization']}`)
+    if (tunnels.length === 1) return void client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
+    const up = connect(Number(new URL(door.url).port), '127.0.0.1', () => client.write('HTTP/1.1 200 OK\r\n\r\n'))
+    up.pipe(client).pipe(up)
+    for (const socket of [client, up]) socket.on('error', () => up.destroy())
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  servers.push(proxy)
+  const one = box({ manager: door.url, fingerprint: tls.fingerprint })
+  const address = proxy.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  expect(await enrol({ ...one.deps, config: { ...one.config, proxy: `http://jo:s%40t@127.0.0.1:${port}` } })).toMatchObject({
+    name: 'nuremberg',
+  })
+  const authorization = `Basic ${Buffer.from('jo:s@t').toString('base64')}`
+  expect(tunnels).toEqual(Array(2).fill(`${new URL(door.url).host} ${authorization}`))
+  expect(one.said.join('\n')).toMatch(/enrol\.failed.*refused to connect to .* HTTP 407/)
 })
 
 const adoption = (site: string) => {
@@ -207,7 +268,7 @@ const adoption = (site: string) => {
 test('a box that a bundle gave its site needs no token, and says so', async () => {
   const one = box({ manager: 'http://127.0.0.1:1' })
   await writeAdoption(one.deps.store, adoption(OWN))
-  const { token: _, ...config } = one.deps.config
+  const { token: _, ...config } = one.config
   expect(await enrol({ ...one.deps, config })).toBeUndefined()
   expect(one.said.join('\n')).toMatch(/enrol\.offline .*nuremberg/)
   expect(one.said.join('\n')).not.toMatch(/no_token/)
