@@ -2,8 +2,7 @@ import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { machineApt } from '../engines/apt/apt.ts'
-import { createFilesystemBucket } from '../engines/bucket/filesystem.ts'
-import { createPresigner } from '../engines/bucket/presign.ts'
+import { testBucket } from '../engines/bucket/test-bucket.ts'
 import { type Harness, newSite, somebody, startHarness } from '../harness.ts'
 import { registerPackagerJobs } from '../packagers/jobs.ts'
 import { packagerRoutes } from '../packagers/routes.ts'
@@ -18,7 +17,7 @@ afterAll(() => h.close())
 /** The packagers' door, on engines that nobody gets to. */
 function imageRoutes() {
   const clock = steppedClock(0)
-  const bucket = createFilesystemBucket({ directory: '/nowhere', presigner: createPresigner(new Uint8Array(32)), clock })
+  const bucket = testBucket('/nowhere', clock)
   const building = { bucket, apt: machineApt(), clock, workDirectory: '/nowhere' }
   const none = { enqueue: async () => '', status: async () => undefined, cancel: async () => false, follow: async function* () {} }
   const kinds = registerPackagerJobs({ defineJob: (name, schema) => ({ name, schema }) }, { ...building, log: silentLog })

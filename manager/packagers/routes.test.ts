@@ -1,107 +1,81 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
-import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Apt } from '../engines/apt/apt.ts'
 import { ArchiveError } from '../engines/apt/archive.ts'
-import type { Bucket } from '../engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../engines/bucket/filesystem.ts'
-import { createPresigner } from '../engines/bucket/presign.ts'
-import type { JobStatus, Jobs } from '../engines/jobs/jobs.ts'
-import { type Harness, startHarness } from '../harness.ts'
+import { type RoomHarness, startRoom } from '../room-harness.ts'
 import { registerPackagerJobs } from './jobs.ts'
 import { type HostImageManifest, HostImageRecipe, manifestKey } from './recipe.ts'
 import { packagerRoutes } from './routes.ts'
 
-let directory: string
-let bucket: Bucket
-let harness: Harness
-let jobs: ReturnType<typeof fakeJobs>
+let room: RoomHarness
 let archive: () => Promise<Awaited<ReturnType<Apt['archive']>>>
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'bridgehead-test-'))
-  const clock = steppedClock(1_000)
-  bucket = createFilesystemBucket({ directory: join(directory, 'bucket'), presigner: createPresigner(new Uint8Array(32)), clock })
   archive = async () => ({ codename: 'trixie', parts: [] })
   const apt: Apt = { archive: () => archive(), reach: async () => [], fingerprint: async () => '' }
-  jobs = fakeJobs()
-  const workDirectory = join(directory, 'work')
-  const kinds = registerPackagerJobs(jobs, { bucket, apt, clock, log: silentLog, workDirectory })
-  harness = await startHarness({
-    engines: {
-      artifactBytes: async (sha256) => (await bucket.head(sha256))?.bytes,
-      parts: [packagerRoutes({ bucket, apt, jobs, kinds, clock, workDirectory })],
-    },
-  })
+  room = await startRoom((deps) => packagerRoutes({ ...deps, apt, kinds: registerPackagerJobs(deps.jobs, { ...deps, apt }) }))
 })
-afterEach(async () => {
-  await harness.close()
-  await rm(directory, { recursive: true })
-})
+afterEach(() => room.close())
 
 test('an image is asked for, waited for, ready, and makes a profile', async () => {
-  const asked = await harness.ask('POST', '/api/v1/images', { kernel: 'cloud' }, 'a')
+  const asked = await room.ask('POST', '/images', { kernel: 'cloud' })
   expect(asked.status).toBe(202)
   expect(asked.body).toMatchObject({ state: 'waiting', recipe: { suite: 'trixie', kernel: 'cloud' } })
   const { hash } = asked.body
-  expect((await harness.ask('POST', '/api/v1/images', {}, 'a')).body.hash, 'the same wish').toBe(hash)
-  expect([...jobs.all.keys()]).toEqual([hash])
+  expect((await room.ask('POST', '/images', {})).body.hash, 'the same wish').toBe(hash)
+  expect([...room.jobs.all.keys()]).toEqual([hash])
 
-  jobs.set(hash, { state: 'active', fraction: 0.3, text: 'installing' })
-  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body).toMatchObject({
+  room.jobs.set(hash, { state: 'active', fraction: 0.3, text: 'installing' })
+  expect((await room.ask('GET', `/images/${hash}`)).body).toMatchObject({
     state: 'making',
     fraction: 0.3,
     text: 'installing',
     lines: ['a line'],
   })
   const manifest = await finish(hash)
-  const ready = await harness.ask('GET', '/api/v1/images', undefined, 'a')
+  const ready = await room.ask('GET', '/images')
   expect(ready.body.items).toMatchObject([{ hash, state: 'ready', target: { image: manifest.image, imageBytes: 10 } }])
-  expect((await harness.ask('POST', '/api/v1/images', {}, 'a')).status).toBe(200)
+  expect((await room.ask('POST', '/images', {})).status).toBe(200)
 
   const { target } = ready.body.items[0]
-  const profile = await harness.ask('POST', '/api/v1/profiles', { name: 'debian', targets: { x86_64: target } }, 'a')
+  const profile = await room.ask('POST', '/profiles', { name: 'debian', targets: { x86_64: target } })
   expect([profile.status, profile.body.targets?.x86_64]).toEqual([201, target])
 })
 
 test('an image of one organisation does not exist for another', async () => {
-  const { hash } = (await harness.ask('POST', '/api/v1/images', {}, 'a')).body
-  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'b')).status).toBe(404)
-  expect((await harness.ask('POST', `/api/v1/images/${hash}/cancel`, undefined, 'b')).status).toBe(404)
-  expect((await harness.ask('GET', '/api/v1/images', undefined, 'b')).body.items).toEqual([])
+  const { hash } = (await room.ask('POST', '/images', {})).body
+  expect((await room.ask('GET', `/images/${hash}`, undefined, 'b')).status).toBe(404)
+  expect((await room.ask('POST', `/images/${hash}/cancel`, undefined, 'b')).status).toBe(404)
+  expect((await room.ask('GET', '/images', undefined, 'b')).body.items).toEqual([])
 })
 
 test('a failed image tells why, and is made anew when asked for again', async () => {
-  const { hash } = (await harness.ask('POST', '/api/v1/images', {}, 'a')).body
-  jobs.set(hash, { state: 'failed', error: 'no such package' })
-  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body).toMatchObject({
+  const { hash } = (await room.ask('POST', '/images', {})).body
+  room.jobs.set(hash, { state: 'failed', error: 'no such package' })
+  expect((await room.ask('GET', `/images/${hash}`)).body).toMatchObject({
     state: 'failed',
     error: 'no such package',
   })
-  expect((await harness.ask('POST', '/api/v1/images', {}, 'a')).body.state).toBe('waiting')
-  jobs.all.delete(hash)
-  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body.error).toMatch(/lost/)
+  expect((await room.ask('POST', '/images', {})).body.state).toBe('waiting')
+  room.jobs.all.delete(hash)
+  expect((await room.ask('GET', `/images/${hash}`)).body.error).toMatch(/lost/)
 })
 
 test('cancelling stops the job; forgetting takes it off the list', async () => {
-  const { hash } = (await harness.ask('POST', '/api/v1/images', {}, 'a')).body
-  expect((await harness.ask('POST', `/api/v1/images/${hash}/cancel`, undefined, 'a')).status).toBe(204)
-  expect((await harness.ask('GET', `/api/v1/images/${hash}`, undefined, 'a')).body.state).toBe('cancelled')
-  expect((await harness.ask('DELETE', `/api/v1/images/${hash}`, undefined, 'a')).status).toBe(204)
-  expect((await harness.ask('GET', '/api/v1/images', undefined, 'a')).body.items).toEqual([])
+  const { hash } = (await room.ask('POST', '/images', {})).body
+  expect((await room.ask('POST', `/images/${hash}/cancel`)).status).toBe(204)
+  expect((await room.ask('GET', `/images/${hash}`)).body.state).toBe('cancelled')
+  expect((await room.ask('DELETE', `/images/${hash}`)).status).toBe(204)
+  expect((await room.ask('GET', '/images')).body.items).toEqual([])
 })
 
 test('whoever follows an image hears of it at least once, with or without a job', async () => {
-  const { hash } = (await harness.ask('POST', '/api/v1/images', {}, 'a')).body
-  const follow = async () => (await harness.ask('GET', `/api/v1/images/${hash}/progress`, undefined, 'a')).body
+  const { hash } = (await room.ask('POST', '/images', {})).body
+  const follow = async () => (await room.ask('GET', `/images/${hash}/progress`)).body
   expect(await follow()).toMatch(/^event: image\ndata: \{.*"state":"waiting".*\}\n\n$/)
   await finish(hash)
-  jobs.all.delete(hash)
+  room.jobs.all.delete(hash)
   expect(await follow()).toMatch(/^event: image\ndata: \{.*"state":"ready".*\}\n\n$/)
-  expect((await harness.ask('GET', `/api/v1/images/${hash}/progress`, undefined, 'b')).status).toBe(404)
+  expect((await room.ask('GET', `/images/${hash}/progress`, undefined, 'b')).status).toBe(404)
 })
 
 for (const { wrong, body, field } of [
@@ -110,20 +84,20 @@ for (const { wrong, body, field } of [
   { wrong: 'something that is not a package', body: { packages: ['a b'] }, field: 'packages[0]' },
 ])
   test(`${wrong} is refused, naming the field`, async () => {
-    const answer = await harness.ask('POST', '/api/v1/images', body, 'a')
+    const answer = await room.ask('POST', '/images', body)
     expect(answer.status).toBe(400)
     expect(answer.body.errors[0].field).toBe(field)
-    expect(jobs.all.size).toBe(0)
+    expect(room.jobs.all.size).toBe(0)
   })
 
 test('a machine whose apt knows no Debian says so', async () => {
   archive = () => Promise.reject(new ArchiveError('apt on this machine knows no Debian archive'))
-  const answer = await harness.ask('POST', '/api/v1/images', {}, 'a')
+  const answer = await room.ask('POST', '/images', {})
   expect([answer.status, answer.body.detail]).toEqual([503, 'apt on this machine knows no Debian archive'])
 })
 
 async function finish(hash: string): Promise<HostImageManifest> {
-  const ref = async (name: string) => ({ ...(await bucket.put(new TextEncoder().encode(name), { name })), name })
+  const ref = async (name: string) => ({ ...(await room.bucket.put(new TextEncoder().encode(name), { name })), name })
   const manifest: HostImageManifest = {
     kind: 'host-image',
     hash,
@@ -136,32 +110,6 @@ async function finish(hash: string): Promise<HostImageManifest> {
     packages: { bash: '5' },
     seconds: {},
   }
-  await bucket.putDocument(manifestKey(hash), manifest)
+  await room.bucket.putDocument(manifestKey(hash), manifest)
   return manifest
-}
-
-function fakeJobs() {
-  const all = new Map<string, JobStatus>()
-  const set = (id: string, change: Partial<JobStatus>) => {
-    const before = all.get(id)
-    all.set(id, { id, name: 'host-image', state: 'waiting', fraction: 0, text: '', lines: ['a line'], createdAt: 0, ...before, ...change })
-  }
-  const fake: Pick<Jobs, 'defineJob' | 'enqueue' | 'status' | 'cancel' | 'follow'> = {
-    defineJob: (name, schema) => ({ name, schema }),
-    enqueue: async (_kind, _data, { id }) => {
-      all.delete(id)
-      set(id, {})
-      return id
-    },
-    status: async (id) => all.get(id),
-    cancel: async (id) => {
-      set(id, { state: 'cancelled' })
-      return true
-    },
-    async *follow(id) {
-      const status = all.get(id)
-      if (status) yield status
-    },
-  }
-  return { ...fake, all, set }
 }

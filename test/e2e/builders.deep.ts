@@ -9,8 +9,7 @@ import { BuildError } from '@bridgehead/manager/builders/confine/confine.ts'
 import { type BuildManifest, BuildRequest, buildHash, type NewBuildRequest } from '@bridgehead/manager/builders/model.ts'
 import { preAuthentication, provenanceOf, signEnvelope } from '@bridgehead/manager/builders/provenance.ts'
 import { machineApt } from '@bridgehead/manager/engines/apt/apt.ts'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { testBucket } from '@bridgehead/manager/engines/bucket/test-bucket.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { afterAll, expect, test } from 'vitest'
 
@@ -22,11 +21,10 @@ afterAll(() => rmSync(directory, { recursive: true }))
 /** A manager's bucket and work directory, with nothing in them. */
 function place(name: string) {
   const path = join(directory, name)
-  const presigner = createPresigner(new Uint8Array(32))
   return {
     path,
     workDirectory: join(path, 'work'),
-    bucket: createFilesystemBucket({ directory: join(path, 'bucket'), presigner, clock: systemClock }),
+    bucket: testBucket(join(path, 'bucket'), systemClock),
   }
 }
 const first = place('first')

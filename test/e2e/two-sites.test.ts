@@ -1,8 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { testBucket } from '@bridgehead/manager/engines/bucket/test-bucket.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -21,7 +20,7 @@ const Hosts = z.object({
 test('two sites with one subnet: a script for one of them never reaches the other, though both hosts have the same address', async () => {
   await needRight()
   const bucketDirectory = join(directory, 'bucket')
-  const bucket = createFilesystemBucket({ directory: bucketDirectory, presigner: createPresigner(new Uint8Array(32)), clock: systemClock })
+  const bucket = testBucket(bucketDirectory, systemClock)
   const target = await lightTarget(async (text, name) => {
     const { sha256 } = await bucket.put(Buffer.from(text), { name })
     return { sha256, bytes: Buffer.byteLength(text), name }

@@ -7,8 +7,7 @@ import { DEBIAN_SOURCES, findBuild, planBuild } from '@bridgehead/manager/builde
 import { type BuilderJobs, registerBuilderJobs } from '@bridgehead/manager/builders/jobs.ts'
 import { type BuildManifest, BuildRequest, buildKey } from '@bridgehead/manager/builders/model.ts'
 import { machineApt } from '@bridgehead/manager/engines/apt/apt.ts'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { testBucket } from '@bridgehead/manager/engines/bucket/test-bucket.ts'
 import { createRedis, type RedisServer } from '@bridgehead/manager/engines/bus/redis.ts'
 import { createJobs, type Jobs } from '@bridgehead/manager/engines/jobs/jobs.ts'
 import { createWorkerAccess } from '@bridgehead/manager/engines/jobs/worker-access.ts'
@@ -74,8 +73,7 @@ async function wholeArtifacts(): Promise<number> {
 
 /** A bucket as the manager sees it. */
 function openBucket() {
-  const presigner = createPresigner(new Uint8Array(32))
-  return createFilesystemBucket({ directory: join(directory, 'bucket'), presigner, clock: systemClock })
+  return testBucket(join(directory, 'bucket'), systemClock)
 }
 
 /** Whoever is at a build now, by the last line of its log that says so. */

@@ -2,15 +2,13 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { testBucket } from '@bridgehead/manager/engines/bucket/test-bucket.ts'
 import type { LoaderFile } from '@bridgehead/manager/packagers/media/maker.ts'
 import type { LocalPart } from '@bridgehead/manager/packagers/media/parts/parts.ts'
 import { PI_PARTS } from '@bridgehead/manager/packagers/media/parts/pi.ts'
 import type { PartSpec } from '@bridgehead/manager/packagers/media/parts/spec.ts'
 import { makePi } from '@bridgehead/manager/packagers/media/pi.ts'
 import { MediaRecipe } from '@bridgehead/manager/packagers/media/recipe.ts'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -59,11 +57,7 @@ const SCRIPT = '#!ipxe\necho hello\n'
 async function make(): Promise<{ path: string; seconds: number }> {
   const { part, loader } = await standIns()
   const workDirectory = await mkdtemp(join(directory, 'work-'))
-  const bucket = createFilesystemBucket({
-    directory: join(directory, 'bucket'),
-    presigner: createPresigner(new Uint8Array(32)),
-    clock: steppedClock(),
-  })
+  const bucket = testBucket(join(directory, 'bucket'))
   const began = performance.now()
   const [made] = await makePi({
     ...{ hash: '0', name: 'lab', recipe: MediaRecipe.parse({ script: SCRIPT, outputs: ['pi'] }), script: SCRIPT },

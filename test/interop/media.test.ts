@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { machineApt } from '@bridgehead/manager/engines/apt/apt.ts'
 import type { Bucket } from '@bridgehead/manager/engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { testBucket } from '@bridgehead/manager/engines/bucket/test-bucket.ts'
 import type { CompileLoaders } from '@bridgehead/manager/packagers/media/loaders.ts'
 import { makeMedia } from '@bridgehead/manager/packagers/media/make.ts'
 import { type MediaManifest, MediaRecipe, mediaKey, type NewMediaRecipe } from '@bridgehead/manager/packagers/media/recipe.ts'
@@ -22,11 +21,7 @@ let first: MediaManifest
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bridgehead-media-'))
-  bucket = createFilesystemBucket({
-    directory: join(directory, 'bucket'),
-    presigner: createPresigner(new Uint8Array(32)),
-    clock: systemClock,
-  })
+  bucket = testBucket(join(directory, 'bucket'), systemClock)
   first = await make({ url, outputs: [...outputs] })
 })
 afterAll(() => rm(directory, { recursive: true }))

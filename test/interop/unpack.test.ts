@@ -5,19 +5,14 @@ import { join } from 'node:path'
 import { BuildError, type Limits } from '@bridgehead/manager/builders/confine/confine.ts'
 import { artifactName, type SourceRef } from '@bridgehead/manager/builders/sources/source.ts'
 import { unpackSource } from '@bridgehead/manager/builders/sources/unpack.ts'
-import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { testBucket } from '@bridgehead/manager/engines/bucket/test-bucket.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { afterAll, expect, test } from 'vitest'
 import { canConfine } from '../lab/confinement.ts'
 
 const confined = await canConfine()
 const directory = mkdtempSync(join(tmpdir(), 'bh-unpack-'))
-const bucket = createFilesystemBucket({
-  directory: join(directory, 'bucket'),
-  presigner: createPresigner(new Uint8Array(32)),
-  clock: systemClock,
-})
+const bucket = testBucket(join(directory, 'bucket'), systemClock)
 afterAll(() => rmSync(directory, { recursive: true }))
 
 let made = 0

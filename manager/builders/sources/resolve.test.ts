@@ -9,8 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Apt } from '../../engines/apt/apt.ts'
 import { ArchiveError } from '../../engines/apt/archive.ts'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../../engines/bucket/filesystem.ts'
-import { createPresigner } from '../../engines/bucket/presign.ts'
+import { testBucket } from '../../engines/bucket/test-bucket.ts'
 import { pinSources } from './directory.ts'
 import { resolveSource } from './resolve.ts'
 import type { Source } from './source.ts'
@@ -42,8 +41,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   asked = []
-  const presigner = createPresigner(new Uint8Array(32))
-  bucket = createFilesystemBucket({ directory: join(directory, `bucket-${round++}`), presigner, clock: systemClock })
+  bucket = testBucket(join(directory, `bucket-${round++}`), systemClock)
 })
 
 const noArchive: Apt = {

@@ -1,11 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
-import { createFilesystemBucket } from '../bucket/filesystem.ts'
-import { createPresigner } from '../bucket/presign.ts'
+import { testBucket } from '../bucket/test-bucket.ts'
 import { Asked, progressOf, requestsIn } from './requests.ts'
 import type { JobStatus } from './status.ts'
 
@@ -33,7 +31,7 @@ for (const { what, of, is } of [
 test('requests are kept by organisation, the first of each, newest first', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'bridgehead-test-'))
   onTestFinished(() => rm(directory, { recursive: true }))
-  const bucket = createFilesystemBucket({ directory, presigner: createPresigner(new Uint8Array(32)), clock: steppedClock(0) })
+  const bucket = testBucket(directory)
   const requests = requestsIn(bucket, 'cakes', Asked.extend({ flour: z.string() }))
   await requests.add('a', { hash: 'h1', requestedAt: 1, flour: 'rye' })
   await requests.add('a', { hash: 'h2', requestedAt: 2, flour: 'oat' })

@@ -1,11 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createFilesystemBucket } from '../../engines/bucket/filesystem.ts'
-import { createPresigner } from '../../engines/bucket/presign.ts'
+import { testBucket } from '../../engines/bucket/test-bucket.ts'
 import { importDefaultLoaders } from './default-loaders.ts'
 
 let directory: string
@@ -26,11 +24,7 @@ for (const { debian, files, names } of [
     for (const file of files) await writeFile(join(directory, file), file)
     const warnings: unknown[] = []
     const log = { ...silentLog, warn: (_: string, fields?: Record<string, unknown>) => warnings.push(fields?.name) }
-    const bucket = createFilesystemBucket({
-      directory: join(directory, 'bucket'),
-      presigner: createPresigner(new Uint8Array(32)),
-      clock: steppedClock(),
-    })
+    const bucket = testBucket(join(directory, 'bucket'))
     const loaders = await importDefaultLoaders({ bucket, log, directory })
     expect(
       Object.keys(loaders)

@@ -1,16 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
-import { silentLog } from '@bridgehead/shared/log.ts'
 import { verifyDocument } from '@bridgehead/shared/model/signed.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Apt } from '../../engines/apt/apt.ts'
-import type { Bucket } from '../../engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../../engines/bucket/filesystem.ts'
-import { createPresigner } from '../../engines/bucket/presign.ts'
-import type { JobStatus, Jobs } from '../../engines/jobs/jobs.ts'
-import { type Harness, key, startHarness } from '../../harness.ts'
+import { key } from '../../harness.ts'
+import { type RoomHarness, startRoom } from '../../room-harness.ts'
 import { BundleError } from './bundle/order.ts'
 import { registerMediaJobs } from './jobs.ts'
 import { createLinks } from './links.ts'
@@ -19,40 +11,32 @@ import { mediaRoutes } from './routes.ts'
 
 const url = 'http://10.0.0.1/start.ipxe'
 const signingKey = key()
-let directory: string
-let bucket: Bucket
-let harness: Harness
-let jobs: ReturnType<typeof fakeJobs>
+let room: RoomHarness
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'bridgehead-test-'))
-  const clock = steppedClock(1_000)
-  bucket = createFilesystemBucket({ directory: join(directory, 'bucket'), presigner: createPresigner(new Uint8Array(32)), clock })
   const nothing = () => Promise.reject(new Error('no test asks apt'))
   const apt: Apt = { archive: nothing, reach: nothing, fingerprint: nothing }
-  jobs = fakeJobs()
-  const kinds = registerMediaJobs(jobs, { bucket, apt, clock, log: silentLog, workDirectory: join(directory, 'work') })
   const sites = [
     { id: '0190-a', name: 'shop-7', lans: [{ address: '192.168.7.2' }] },
     { id: '0190-b', name: 'empty', lans: [] },
   ]
-  const routes = mediaRoutes({
-    ...{ bucket, jobs, kinds, clock, signingKey },
-    links: createLinks({ bucket, random: (bytes) => new Uint8Array(bytes).fill(7), clock }),
-    publicUrl: 'https://manager.example:8443',
-    findSite: async (organisation, idOrName) =>
-      organisation === 'a' ? sites.find(({ id, name }) => id === idOrName || name === idOrName) : undefined,
-    orderBundle: () => Promise.reject(new BundleError('the state of site shop-7 is not compiled yet; ask again')),
-  })
-  harness = await startHarness({ engines: { parts: [routes] } })
+  room = await startRoom((deps) =>
+    mediaRoutes({
+      ...deps,
+      kinds: registerMediaJobs(deps.jobs, { ...deps, apt }),
+      signingKey,
+      links: createLinks({ ...deps, random: (bytes) => new Uint8Array(bytes).fill(7) }),
+      publicUrl: 'https://manager.example:8443',
+      findSite: async (organisation, idOrName) =>
+        organisation === 'a' ? sites.find(({ id, name }) => id === idOrName || name === idOrName) : undefined,
+      orderBundle: () => Promise.reject(new BundleError('the state of site shop-7 is not compiled yet; ask again')),
+    }),
+  )
 })
-afterEach(async () => {
-  await harness.close()
-  await rm(directory, { recursive: true })
-})
+afterEach(() => room.close())
 
 test('media are asked for, waited for, ready, signed, and shared by a short link', async () => {
-  const asked = await harness.ask('POST', '/api/v1/media', { site: 'shop-7', outputs: ['iso', 'pxe'] }, 'a')
+  const asked = await room.ask('POST', '/media', { site: 'shop-7', outputs: ['iso', 'pxe'] })
   expect(asked.status).toBe(202)
   expect(asked.body).toMatchObject({
     state: 'waiting',
@@ -60,39 +44,39 @@ test('media are asked for, waited for, ready, signed, and shared by a short link
     ways: [{ platform: 'bin', way: 'prebuilt' }, { platform: 'bin-x86_64-efi' }, { platform: 'bin-arm64-efi' }],
   })
   const { hash } = asked.body
-  const again = await harness.ask('POST', '/api/v1/media', { outputs: ['pxe', 'iso'], site: '0190-a' }, 'a')
+  const again = await room.ask('POST', '/media', { outputs: ['pxe', 'iso'], site: '0190-a' })
   expect(again.body.hash, 'the same wish in other words').toBe(hash)
-  expect([...jobs.all.keys()]).toEqual([hash])
-  expect((await harness.ask('GET', `/api/v1/media/${hash}/signature`, undefined, 'a')).status).toBe(503)
+  expect([...room.jobs.all.keys()]).toEqual([hash])
+  expect((await room.ask('GET', `/media/${hash}/signature`)).status).toBe(503)
 
-  jobs.set(hash, { state: 'active', fraction: 0.3, text: 'making iso' })
-  expect((await harness.ask('GET', `/api/v1/media/${hash}`, undefined, 'a')).body).toMatchObject({ state: 'making', lines: ['a line'] })
+  room.jobs.set(hash, { state: 'active', fraction: 0.3, text: 'making iso' })
+  expect((await room.ask('GET', `/media/${hash}`)).body).toMatchObject({ state: 'making', lines: ['a line'] })
   const manifest = await finish(hash, asked.body)
-  const ready = await harness.ask('POST', '/api/v1/media', { site: 'shop-7', outputs: ['iso', 'pxe'] }, 'a')
+  const ready = await room.ask('POST', '/media', { site: 'shop-7', outputs: ['iso', 'pxe'] })
   expect([ready.status, ready.body.state, ready.body.manifest.files]).toEqual([200, 'ready', manifest.files])
 
-  const { body } = await harness.ask('GET', `/api/v1/media/${hash}/signature`, undefined, 'a')
+  const { body } = await room.ask('GET', `/media/${hash}/signature`)
   expect(await verifyDocument('manifest', body.jws, [signingKey])).toEqual(manifest)
 
-  const link = await harness.ask('POST', `/api/v1/media/${hash}/links`, { file: 'x.iso', expiresInSeconds: 60 }, 'a')
+  const link = await room.ask('POST', `/media/${hash}/links`, { file: 'x.iso', expiresInSeconds: 60 })
   expect(link.status).toBe(201)
   expect(link.body.url).toMatch(/^https:\/\/manager\.example:8443\/d\/[2-9a-hjkmnp-z]{10}$/)
   expect(link.body.download).toMatch(/^https:\/\/manager\.example:8443\/bucket\//)
-  expect((await harness.ask('GET', `/api/v1/media/${hash}/links`, undefined, 'a')).body.items).toHaveLength(1)
-  const file = await harness.ask('GET', `/api/v1/media/${hash}/files/x.iso`, undefined, 'a')
+  expect((await room.ask('GET', `/media/${hash}/links`)).body.items).toHaveLength(1)
+  const file = await room.ask('GET', `/media/${hash}/files/x.iso`)
   expect([file.status, file.headers.get('location')]).toEqual([302, expect.stringContaining('name=x.iso')])
   const sha256 = manifest.files.iso?.[0]?.sha256
-  expect((await harness.ask('GET', `/api/v1/media/${hash}/files/${sha256}`, undefined, 'a')).status).toBe(302)
-  const twice = await harness.ask('GET', `/api/v1/media/${hash}/files/README.md`, undefined, 'a')
+  expect((await room.ask('GET', `/media/${hash}/files/${sha256}`)).status).toBe(302)
+  const twice = await room.ask('GET', `/media/${hash}/files/README.md`)
   expect([twice.status, twice.body.detail]).toEqual([400, expect.stringContaining('several files are named "README.md"')])
-  const missing = await harness.ask('POST', `/api/v1/media/${hash}/links`, { file: 'y.iso' }, 'a')
+  const missing = await room.ask('POST', `/media/${hash}/links`, { file: 'y.iso' })
   expect([missing.status, missing.body.detail]).toEqual([404, 'there is no file among these media "y.iso"'])
-  expect((await harness.ask('DELETE', `/api/v1/media/${hash}/links/${link.body.code}`, undefined, 'b')).status).toBe(404)
-  expect((await harness.ask('DELETE', `/api/v1/media/${hash}/links/${link.body.code}`, undefined, 'a')).status).toBe(204)
+  expect((await room.ask('DELETE', `/media/${hash}/links/${link.body.code}`, undefined, 'b')).status).toBe(404)
+  expect((await room.ask('DELETE', `/media/${hash}/links/${link.body.code}`)).status).toBe(204)
 })
 
 test('media of one organisation do not exist for another', async () => {
-  const { hash } = (await harness.ask('POST', '/api/v1/media', { url }, 'a')).body
+  const { hash } = (await room.ask('POST', '/media', { url })).body
   for (const [method, path] of [
     ['GET', ''],
     ['GET', '/signature'],
@@ -101,19 +85,19 @@ test('media of one organisation do not exist for another', async () => {
     ['POST', '/cancel'],
     ['DELETE', ''],
   ] as const)
-    expect((await harness.ask(method, `/api/v1/media/${hash}${path}`, undefined, 'b')).status, path).toBe(404)
-  expect((await harness.ask('GET', '/api/v1/media', undefined, 'b')).body.items).toEqual([])
+    expect((await room.ask(method, `/media/${hash}${path}`, undefined, 'b')).status, path).toBe(404)
+  expect((await room.ask('GET', '/media', undefined, 'b')).body.items).toEqual([])
 })
 
 test('failed media tell why, and are made anew when asked for again', async () => {
-  const { hash } = (await harness.ask('POST', '/api/v1/media', { url }, 'a')).body
-  jobs.set(hash, { state: 'failed', error: 'package ipxe cannot be had' })
-  expect((await harness.ask('GET', `/api/v1/media/${hash}`, undefined, 'a')).body.error).toBe('package ipxe cannot be had')
-  expect((await harness.ask('POST', '/api/v1/media', { url }, 'a')).body.state).toBe('waiting')
-  expect((await harness.ask('POST', `/api/v1/media/${hash}/cancel`, undefined, 'a')).status).toBe(204)
-  expect((await harness.ask('GET', `/api/v1/media/${hash}`, undefined, 'a')).body.state).toBe('cancelled')
-  expect((await harness.ask('DELETE', `/api/v1/media/${hash}`, undefined, 'a')).status).toBe(204)
-  expect((await harness.ask('GET', '/api/v1/media', undefined, 'a')).body.items).toEqual([])
+  const { hash } = (await room.ask('POST', '/media', { url })).body
+  room.jobs.set(hash, { state: 'failed', error: 'package ipxe cannot be had' })
+  expect((await room.ask('GET', `/media/${hash}`)).body.error).toBe('package ipxe cannot be had')
+  expect((await room.ask('POST', '/media', { url })).body.state).toBe('waiting')
+  expect((await room.ask('POST', `/media/${hash}/cancel`)).status).toBe(204)
+  expect((await room.ask('GET', `/media/${hash}`)).body.state).toBe('cancelled')
+  expect((await room.ask('DELETE', `/media/${hash}`)).status).toBe(204)
+  expect((await room.ask('GET', '/media')).body.items).toEqual([])
 })
 
 for (const { wrong, recipe, status = 400, field, says } of [
@@ -137,29 +121,29 @@ for (const { wrong, recipe, status = 400, field, says } of [
   { wrong: 'a site without a LAN', recipe: { site: 'empty' }, field: 'site', says: 'has no LAN yet' },
 ])
   test(`${wrong} is refused, naming the field`, async () => {
-    const answer = await harness.ask('POST', '/api/v1/media', recipe, 'a')
+    const answer = await room.ask('POST', '/media', recipe)
     expect([answer.status, answer.body.errors[0].field]).toEqual([status, field])
     expect(answer.body.errors[0].message).toContain(says)
-    expect(jobs.all.size).toBe(0)
+    expect(room.jobs.all.size).toBe(0)
   })
 
 test("another organisation's site is no site", async () => {
-  expect((await harness.ask('POST', '/api/v1/media', { site: 'shop-7' }, 'b')).status).toBe(422)
+  expect((await room.ask('POST', '/media', { site: 'shop-7' }, 'b')).status).toBe(422)
 })
 
 test('a bundle of a site that has no state yet is not begun', async () => {
-  const answer = await harness.ask('POST', '/api/v1/media', { site: 'shop-7', outputs: ['bundle'] }, 'a')
+  const answer = await room.ask('POST', '/media', { site: 'shop-7', outputs: ['bundle'] })
   expect([answer.status, answer.body.detail]).toEqual([503, 'the state of site shop-7 is not compiled yet; ask again'])
 })
 
 test('the API describes itself with these routes in it', async () => {
-  const { status, body } = await harness.ask('GET', '/api/v1/openapi.json', undefined, 'a')
+  const { status, body } = await room.ask('GET', '/openapi.json')
   expect(status).toBe(200)
   expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/api/v1/media', '/api/v1/media/{hash}/links']))
 })
 
 async function finish(hash: string, { recipe, target, ways }: Pick<MediaManifest, 'recipe' | 'target' | 'ways'>): Promise<MediaManifest> {
-  const ref = async (name: string) => ({ ...(await bucket.put(new TextEncoder().encode(name), { name })), name })
+  const ref = async (name: string) => ({ ...(await room.bucket.put(new TextEncoder().encode(name), { name })), name })
   const manifest: MediaManifest = {
     kind: 'media',
     ...{ hash, recipe, target, ways, script: '#!ipxe\n' },
@@ -171,33 +155,6 @@ async function finish(hash: string, { recipe, target, ways }: Pick<MediaManifest
     parts: { ipxe: '1.21.1' },
     seconds: {},
   }
-  await bucket.putDocument(mediaKey(hash), manifest)
+  await room.bucket.putDocument(mediaKey(hash), manifest)
   return manifest
-}
-
-function fakeJobs() {
-  const all = new Map<string, JobStatus>()
-  const set = (id: string, change: Partial<JobStatus>) => {
-    const before = all.get(id)
-    all.set(id, { id, name: 'media', state: 'waiting', fraction: 0, text: '', lines: ['a line'], createdAt: 0, ...before, ...change })
-  }
-  const fake: Pick<Jobs, 'defineJob' | 'enqueue' | 'status' | 'cancel' | 'follow'> = {
-    defineJob: (name, schema) => ({ name, schema }),
-    enqueue: async (kind, data, { id }) => {
-      kind.schema.parse(JSON.parse(JSON.stringify(data)))
-      all.delete(id)
-      set(id, {})
-      return id
-    },
-    status: async (id) => all.get(id),
-    cancel: async (id) => {
-      set(id, { state: 'cancelled' })
-      return true
-    },
-    async *follow(id) {
-      const status = all.get(id)
-      if (status) yield status
-    },
-  }
-  return { ...fake, all, set }
 }

@@ -2,11 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../../engines/bucket/filesystem.ts'
-import { createPresigner } from '../../engines/bucket/presign.ts'
+import { testBucket } from '../../engines/bucket/test-bucket.ts'
 import type { MediaInputs } from './maker.ts'
 import type { LocalPart } from './parts/parts.ts'
 import { MediaRecipe } from './recipe.ts'
@@ -20,11 +18,7 @@ let bucket: Bucket
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bridgehead-test-'))
   await writeFile(join(directory, 'signed'), SIGNED)
-  bucket = createFilesystemBucket({
-    directory: join(directory, 'bucket'),
-    presigner: createPresigner(new Uint8Array(32)),
-    clock: steppedClock(),
-  })
+  bucket = testBucket(join(directory, 'bucket'))
 })
 afterAll(() => rm(directory, { recursive: true }))
 

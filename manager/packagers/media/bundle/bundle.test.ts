@@ -12,8 +12,7 @@ import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import { extract } from 'tar-stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Bucket } from '../../../engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../../../engines/bucket/filesystem.ts'
-import { createPresigner } from '../../../engines/bucket/presign.ts'
+import { testBucket } from '../../../engines/bucket/test-bucket.ts'
 import { makeBundle } from './make.ts'
 import { type BundleSource, orderBundle, tarBytes } from './order.ts'
 
@@ -28,7 +27,7 @@ let stick: ArtifactRef
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bundle-'))
-  bucket = createFilesystemBucket({ directory, presigner: createPresigner(new Uint8Array(32)), clock: systemClock })
+  bucket = testBucket(directory, systemClock)
   const put = async (bytes: Buffer, name: string) => ({ ...(await bucket.put(bytes, { name })), name })
   kernel = await put(randomBytes(700_001), 'vmlinuz')
   loader = await put(randomBytes(512), 'undionly.kpxe')

@@ -1,13 +1,11 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Apt } from '../../../engines/apt/apt.ts'
 import { ArchiveError } from '../../../engines/apt/archive.ts'
 import type { Bucket } from '../../../engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../../../engines/bucket/filesystem.ts'
-import { createPresigner } from '../../../engines/bucket/presign.ts'
+import { testBucket } from '../../../engines/bucket/test-bucket.ts'
 import { getPart, localFile, type PartDeps } from './parts.ts'
 import type { PartSpec } from './spec.ts'
 
@@ -26,11 +24,7 @@ let deps: PartDeps
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bridgehead-test-'))
-  bucket = createFilesystemBucket({
-    directory: join(directory, 'bucket'),
-    presigner: createPresigner(new Uint8Array(32)),
-    clock: steppedClock(),
-  })
+  bucket = testBucket(join(directory, 'bucket'))
   const away = (what: string) => () => Promise.reject(new ArchiveError(`${what} is out of reach`))
   const apt: Apt = { archive: ({ suite }) => away(`suite ${suite ?? 'of this machine'}`)(), reach: away('x'), fingerprint: away('x') }
   const signal = new AbortController().signal
