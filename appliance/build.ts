@@ -1,66 +1,68 @@
-import { rm, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { readdir, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { build, type Plugin } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
+import { leaveOut, loadedWhenUsed, nodeModulesByRequire, onlyFile } from './build-plugins.ts'
 
 export type BundleArch = 'x64' | 'arm64'
 
 export interface Bundle {
-  /** The file to run: `node {main} --config … --data …`. The native module lies beside it. */
+  /** The file to run: `node {main} --config … --data …`. Everything else of the bundle lies beside it. */
   main: string
   files: { name: string; bytes: number }[]
 }
 
 /**
- * Bundles the appliance into `outdir` (emptied first): main.mjs, its source map, and SQLite's native module for `arch`.
+ * Bundles the appliance into `outdir` (emptied first): main.mjs, its source map, what is loaded when it is used (*.cjs), and SQLite's native
+ * module for `arch`.
  * Nothing else is needed to run it but Node 24.
  */
 export async function buildAppliance({ outdir, arch }: { outdir: string; arch: BundleArch }): Promise<Bundle> {
   await rm(outdir, { recursive: true, force: true })
-  const result = await build({
+  await build({
+    ...OPTIONS,
     entryPoints: [join(import.meta.dirname, 'main.ts')],
     outfile: join(outdir, 'main.mjs'),
     bundle: true,
-    platform: 'node',
     format: 'esm',
-    target: 'node24',
-    minify: true,
-    keepNames: true, // error classes are told apart in logs by name
     sourcemap: 'linked',
-    metafile: true,
-    logLevel: 'error',
-    legalComments: 'none',
     // The plain entry would search for a native module at run time; this one names it, so that it can be copied.
     alias: { 'better-sqlite3': `better-sqlite3/linux-${arch}` },
     loader: { '.node': 'copy' },
     assetNames: '[name]',
     banner: { js: COMMON_JS },
-    plugins: [leaveOut(/^cpu-features$|sshcrypto\.node$/)],
+    plugins: [
+      loadedWhenUsed(WHEN_USED, { outdir, options: OPTIONS }),
+      onlyFile('dns2', join(dirname(fileURLToPath(import.meta.resolve('dns2/package.json'))), 'packet.js'), 'Packet'),
+      nodeModulesByRequire(),
+    ],
   })
-  const names = Object.keys(result.metafile.outputs)
-  const files = await Promise.all(names.map(async (name) => ({ name: resolve(name), bytes: (await stat(name)).size })))
+  const names = (await readdir(outdir)).sort()
+  const files = await Promise.all(
+    names.map(async (name) => ({ name: resolve(outdir, name), bytes: (await stat(join(outdir, name))).size })),
+  )
   return { main: resolve(outdir, 'main.mjs'), files }
 }
+
+const OPTIONS: BuildOptions = {
+  platform: 'node',
+  target: 'node24',
+  minify: true,
+  keepNames: true, // error classes are told apart in logs by name
+  logLevel: 'error',
+  legalComments: 'none',
+  plugins: [leaveOut(/^cpu-features$|sshcrypto\.node$/)],
+}
+
+/** What an idle site never calls: SSH to its hosts, templates, offline bundles. */
+const WHEN_USED = ['ssh2', 'liquidjs', 'execa', 'tar-stream']
 
 /** What CommonJS packages find around them, and an ES module has not: require() for Node's own modules, and where the file lies. */
 const COMMON_JS = [
   "import{createRequire as $createRequire}from'node:module'",
-  'const require=$createRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;',
+  'const $require=$createRequire(import.meta.url),require=$require,__dirname=import.meta.dirname,__filename=import.meta.filename;',
 ].join(';')
-
-/** Optional native parts of ssh2: it tries them, catches, and goes on in JavaScript and OpenSSL. They would bind us to one compiler. */
-function leaveOut(filter: RegExp): Plugin {
-  return {
-    name: 'leave-out',
-    setup(builder) {
-      builder.onResolve({ filter }, ({ path }) => ({ path, namespace: 'left-out' }))
-      builder.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
-        contents: `throw new Error(${JSON.stringify(`${path} is left out of the bundle`)})`,
-        loader: 'js',
-      }))
-    },
-  }
-}
 
 if (import.meta.main) {
   const { values } = parseArgs({

@@ -12,24 +12,29 @@ export class RenderError extends Error {
   }
 }
 
-/** Unknown variables and filters are errors; templates read no files; memory and time are bounded. */
-const engine = new Liquid({
-  strictVariables: true,
-  strictFilters: true,
-  ownPropertyOnly: true,
-  relativeReference: false,
-  templates: {},
-  parseLimit: 300_000,
-  renderLimit: 500,
-  memoryLimit: 4_000_000,
-})
+let engine: Liquid | undefined
 
-/** Quotes a value for a POSIX shell: `'it'\''s'`. */
-engine.registerFilter('shell', (value: unknown) => `'${String(value).replaceAll("'", "'\\''")}'`)
+/** Unknown variables and filters are errors; templates read no files; memory and time are bounded. Made at first use: many a site needs none. */
+function createEngine(): Liquid {
+  const made = new Liquid({
+    strictVariables: true,
+    strictFilters: true,
+    ownPropertyOnly: true,
+    relativeReference: false,
+    templates: {},
+    parseLimit: 300_000,
+    renderLimit: 500,
+    memoryLimit: 4_000_000,
+  })
+  /** Quotes a value for a POSIX shell: `'it'\''s'`. */
+  made.registerFilter('shell', (value: unknown) => `'${String(value).replaceAll("'", "'\\''")}'`)
+  return made
+}
 
 /** Renders a Liquid template. The same on manager and appliance, so that a preview is what the machine gets. Throws RenderError. */
 export function renderTemplate(text: string, variables: object): string {
   try {
+    engine ??= createEngine()
     return engine.parseAndRenderSync(text, variables)
   } catch (cause) {
     const error = cause as LiquidError

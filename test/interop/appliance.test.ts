@@ -1,38 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildAppliance } from '@bridgehead/appliance/build.ts'
-import { createSigningKey } from '@bridgehead/appliance/uplink/identity.ts'
-import { createRedis, type RedisServer } from '@bridgehead/manager/engines/bus/redis.ts'
-import { createSiteBus, type SiteBus } from '@bridgehead/manager/engines/bus/site-bus.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
-import { newId } from '@bridgehead/shared/ids.ts'
-import { silentLog } from '@bridgehead/shared/log.ts'
-import { EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
-import { signDocument } from '@bridgehead/shared/model/signed.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createOfflineManager } from '../lab/offline.ts'
+import { type SmallManager, startSmallManager } from '../lab/small-manager.ts'
 import { freePort } from './free-port.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'bh-appliance-'))
-const managerKey = createSigningKey()
-const { d: _, ...managerPublic } = managerKey
-const SECRET = 'secret-of-this-site'
-const SITE = newId()
-const log = silentLog
 const clock = systemClock
 
 let main: string
-let redis: RedisServer
-let bus: SiteBus
-let redisPort: number
-let managerUrl: string
-let enrolments = 0
-const events = new Map<string, { kind: string; data: Record<string, unknown> }>()
-const closing: (() => unknown)[] = []
+let manager: SmallManager
 
 /** The whole appliance, bundled and put into a folder where nothing else lies; a small manager stands beside it. */
 beforeAll(async () => {
@@ -42,52 +23,10 @@ beforeAll(async () => {
   for (const { name } of built.files) if (!name.endsWith('.map')) cpSync(name, join(alone, name.split('/').at(-1) ?? ''))
   main = join(alone, 'main.mjs')
 
-  redisPort = await freePort()
-  redis = createRedis({ directory: join(directory, 'redis'), port: redisPort, bind: ['127.0.0.1'], log, clock })
-  await redis.start()
-  await redis.setSiteUser(SITE, createHash('sha256').update(SECRET).digest('hex'))
-  bus = createSiteBus({ redis, log, clock })
-  await bus.start()
-  const consumer = bus.consumeEvents(async (_site, entries) => {
-    for (const { event } of entries) {
-      const parsed = JSON.parse(event) as { id: string; kind: string; data: Record<string, unknown> }
-      events.set(parsed.id, parsed)
-    }
-  })
-  consumer.watch(SITE)
-  await consumer.start()
-
-  const server = createServer((request, response) => {
-    let text = ''
-    request.on('data', (part) => {
-      text += part
-    })
-    request.on('end', () => {
-      EnrolRequest.parse(JSON.parse(text))
-      enrolments++
-      const answer = {
-        site: SITE,
-        name: 'test',
-        managerKeys: [managerPublic],
-        redis: { host: '127.0.0.1', port: redisPort, username: `site-${SITE}` },
-        artifacts: `${managerUrl}/artifacts`,
-        secret: SECRET,
-      }
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
-    })
-  })
-  const port = await freePort()
-  managerUrl = `http://127.0.0.1:${port}`
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  closing.push(
-    () => server.close(),
-    () => consumer.stop(),
-    () => bus.stop(),
-    () => redis.stop(),
-  )
+  manager = await startSmallManager(join(directory, 'redis'), freePort)
 })
 afterAll(async () => {
-  for (const close of closing) await close()
+  await manager.stop()
   rmSync(directory, { recursive: true })
 })
 
@@ -114,31 +53,11 @@ function run(args: string[], env: Record<string, string> = {}) {
 async function box() {
   const data = mkdtempSync(join(directory, 'data-'))
   const file = join(data, 'bridgehead.json')
-  writeFileSync(file, JSON.stringify({ manager: managerUrl, token: 'one-time-token-0123456789' }))
+  writeFileSync(file, JSON.stringify({ manager: manager.url, token: 'one-time-token-0123456789' }))
   const http = await freePort()
   const ports = `dhcp=${await freePort()},pxe=${await freePort()},dns=${await freePort()},tftp=${await freePort()},http=${http}`
   const start = () => run(['--config', file, '--data', join(data, 'site')], { BRIDGEHEAD_PORTS: ports })
   return { data: join(data, 'site'), file, start, script: () => fetch(`http://127.0.0.1:${http}/boot/start.ipxe`).then((it) => it.text()) }
-}
-
-const publish = async (revision: number) => {
-  const lan = { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'observe' }
-  const state = {
-    protocol: 1,
-    site: SITE,
-    name: 'test',
-    revision,
-    at: clock.now(),
-    tags: {},
-    lans: [lan],
-    hosts: [],
-    rules: [],
-    profiles: [],
-    scripts: [],
-    keys: [],
-    dns: {},
-  }
-  await bus.publishState(SITE, await signDocument('state', state, managerKey), revision)
 }
 
 test('the bundle says its version and its usage, and names a bad setting', async () => {
@@ -155,31 +74,30 @@ test('the bundle says its version and its usage, and names a bad setting', async
 
 test('it enrols, applies its state, and works from a cold start with manager and Redis gone', async () => {
   const one = await box()
-  await publish(1)
+  await manager.publish(1)
   const first = one.start()
-  await until(() => [...events.values()].some((event) => event.kind === 'state.applied'))
-  expect(JSON.parse(readFileSync(one.file, 'utf8'))).toEqual({ manager: managerUrl })
+  await until(() => [...manager.events.values()].some((event) => event.kind === 'state.applied'))
+  expect(JSON.parse(readFileSync(one.file, 'utf8'))).toEqual({ manager: manager.url })
   await until(async () => (await one.script().catch(() => '')).startsWith('#!ipxe'))
-  await until(() => [...events.values()].some((event) => event.kind === 'appliance.started'))
-  expect([...events.values()].find((event) => event.kind === 'appliance.started')?.data).toMatchObject({
+  await until(() => [...manager.events.values()].some((event) => event.kind === 'appliance.started'))
+  expect([...manager.events.values()].find((event) => event.kind === 'appliance.started')?.data).toMatchObject({
     version: expect.stringMatching(/^\d/),
     sshPublicKey: expect.stringMatching(/^ssh-ed25519 /),
   })
   for (const name of readdirSync(join(one.data, 'keys'))) expect(statSync(join(one.data, 'keys', name)).mode & 0o777, name).toBe(0o600)
-  expect(enrolments).toBe(1)
+  expect(manager.enrolments()).toBe(1)
 
   first.child.kill('SIGKILL')
   await first.ended
-  await redis.stop()
+  await manager.stopRedis()
   const second = one.start()
   await until(async () => (await one.script().catch(() => '')).startsWith('#!ipxe'), 5_000)
   expect(second.has('link.failed') || !second.has('link.up')).toBe(true)
-  expect(enrolments).toBe(1)
+  expect(manager.enrolments()).toBe(1)
 
-  await redis.start()
-  await redis.setSiteUser(SITE, createHash('sha256').update(SECRET).digest('hex'))
-  await publish(2)
-  await until(() => [...events.values()].some((event) => event.kind === 'state.applied' && event.data.revision === 2), 60_000)
+  await manager.startRedis()
+  await manager.publish(2)
+  await until(() => [...manager.events.values()].some((event) => event.kind === 'state.applied' && event.data.revision === 2), 60_000)
   second.child.kill('SIGTERM')
   expect(await second.ended).toBe(0)
   expect(second.has('appliance.stopped')).toBe(true)
@@ -193,7 +111,7 @@ test('killed at any moment, it applies each state once and tells of it once', as
     const running = one.start()
     const end = clock.now() + 400 + Math.random() * 1_000
     while (clock.now() < end) {
-      await publish(++revision)
+      await manager.publish(++revision)
       await clock.sleep(10)
     }
     running.child.kill('SIGKILL')
@@ -201,12 +119,14 @@ test('killed at any moment, it applies each state once and tells of it once', as
   }
   one.start()
   const told = () =>
-    [...events.values()].flatMap(({ kind, data }) => (kind === 'state.applied' && Number(data.revision) > 100 ? [data.revision] : []))
-  await publish(++revision)
+    [...manager.events.values()].flatMap(({ kind, data }) =>
+      kind === 'state.applied' && Number(data.revision) > 100 ? [data.revision] : [],
+    )
+  await manager.publish(++revision)
   await until(() => told().includes(revision))
   expect(new Set(told()).size).toBe(told().length)
-  expect([...events.values()].filter(({ kind }) => kind === 'state.refused')).toEqual([])
-  expect(enrolments).toBe(2)
+  expect([...manager.events.values()].filter(({ kind }) => kind === 'state.refused')).toEqual([])
+  expect(manager.enrolments()).toBe(2)
 })
 
 test('it idles in little memory', async () => {
@@ -221,31 +141,31 @@ test('it idles in little memory', async () => {
 })
 
 test('a site that lived on offline bundles is connected later, and tells what happened meanwhile', async () => {
-  const manager = createOfflineManager(join(directory, 'bucket'))
-  const kernel = await manager.put(Buffer.from('kernel'), 'vmlinuz')
+  const offline = createOfflineManager(join(directory, 'bucket'))
+  const kernel = await offline.put(Buffer.from('kernel'), 'vmlinuz')
   const lan = { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'observe' as const }
   const target = { kernel, initrd: kernel, cmdline: '' }
-  const bundle = await manager.bundle({ ...{ revision: 100_000, site: SITE, key: managerKey }, lan, target, loaders: {} })
+  const bundle = await offline.bundle({ ...{ revision: 100_000, site: manager.site, key: manager.key }, lan, target, loaders: {} })
   const one = await box()
   writeFileSync(one.file, '{}')
   const importing = run(['import', bundle.file, '--data', one.data, '--trust', bundle.order.fingerprint])
   expect(await importing.ended, importing.err()).toBe(0)
-  const before = enrolments
+  const before = manager.enrolments()
   const alone = one.start()
   await until(async () => (await one.script().catch(() => '')).startsWith('#!ipxe'))
   alone.child.kill('SIGKILL')
   await alone.ended
-  expect(enrolments).toBe(before)
+  expect(manager.enrolments()).toBe(before)
 
-  const applied = () => [...events.values()].flatMap(({ kind, data }) => (kind === 'state.applied' ? [data.revision] : []))
+  const applied = () => [...manager.events.values()].flatMap(({ kind, data }) => (kind === 'state.applied' ? [data.revision] : []))
   expect(applied()).not.toContain(100_000)
-  writeFileSync(one.file, JSON.stringify({ manager: managerUrl, token: 'one-time-token-0123456789' }))
+  writeFileSync(one.file, JSON.stringify({ manager: manager.url, token: 'one-time-token-0123456789' }))
   one.start()
   await until(() => applied().includes(100_000))
-  expect([...events.values()].some(({ kind, data }) => kind === 'artifact.ready' && data.sha256 === kernel.sha256)).toBe(true)
-  await publish(100_001)
+  expect([...manager.events.values()].some(({ kind, data }) => kind === 'artifact.ready' && data.sha256 === kernel.sha256)).toBe(true)
+  await manager.publish(100_001)
   await until(() => applied().includes(100_001))
-  expect(enrolments).toBe(before + 1)
+  expect(manager.enrolments()).toBe(before + 1)
 })
 
 async function until(condition: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {

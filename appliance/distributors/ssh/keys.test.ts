@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fingerprint, isPinned, parseHostKeys, preferredAlgorithms, refusal } from './host-keys.ts'
+import { makeOpensshKey, publicHalf } from './openssh-key.ts'
 import { createGroupFinder, scriptInput } from './script.ts'
-import { loadOrCreateSiteKey, newPrivateKey, SiteKeyError } from './site-key.ts'
+import { loadOrCreateSiteKey, SiteKeyError } from './site-key.ts'
 
 // a known key: `ssh-keygen -l` prints this fingerprint for it
 const LINE = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJUDuH3Bgfjz8FFBLTRjMBOtU7rqUxHVGRdgdc3rtPOc root@node1'
@@ -27,8 +28,33 @@ test("the site's key is made once, for its owner alone", async () => {
 })
 
 test('every key that is made can be read', () => {
-  for (let made = 0; made < 1000; made++) expect(ssh2.utils.parseKey(newPrivateKey())).not.toBeInstanceOf(Error)
+  for (let made = 0; made < 1000; made++) {
+    const key = makeOpensshKey('x'.repeat(made % 9))
+    const parsed = ssh2.utils.parseKey(key)
+    if (parsed instanceof Error) throw parsed
+    expect([parsed.type, parsed.comment, parsed.getPublicSSH()]).toEqual(['ssh-ed25519', 'x'.repeat(made % 9), publicHalf(key)])
+    expect(parsed.verify('text', parsed.sign('text'))).toBe(true)
+  }
 })
+
+test('a key of another kind or maker is used as it is', async () => {
+  const { private: key, public: line } = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 })
+  expect(publicHalf(key)).toBeUndefined()
+  await loadOrCreateSiteKey(join(dir, 'other'))
+  await writeFile(join(dir, 'other', 'id_ed25519'), key)
+  expect((await loadOrCreateSiteKey(join(dir, 'other'))).publicLine).toBe(`${line.trim()} bridgehead-site`)
+})
+
+for (const [what, spoil] of [
+  ['that was cut', (key: string) => `${key.slice(0, 200)}\n-----END OPENSSH PRIVATE KEY-----\n`],
+  ['whose halves differ', (key: string) => key.replace(/(?<=\n.{70}\n.{10})./, (letter) => (letter === 'A' ? 'B' : 'A'))],
+  ['that is empty', () => '-----BEGIN OPENSSH PRIVATE KEY-----\n\n-----END OPENSSH PRIVATE KEY-----\n'],
+] as const)
+  test(`a key ${what} has no public half`, () => {
+    const key = makeOpensshKey('')
+    expect(spoil(key)).not.toBe(key)
+    expect(publicHalf(spoil(key))).toBeUndefined()
+  })
 
 test('a file that holds no key is not replaced', async () => {
   await loadOrCreateSiteKey(join(dir, 'broken'))

@@ -1,6 +1,7 @@
 import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
+import { makeOpensshKey, publicHalf } from './openssh-key.ts'
 
 /** The key that this site opens its hosts with. */
 export interface SiteKey {
@@ -28,25 +29,17 @@ export async function loadOrCreateSiteKey(dir: string): Promise<SiteKey> {
     await chmod(path, 0o600)
     return { privateKey: found, publicLine: publicLine(found, path) }
   }
-  const made = newPrivateKey()
+  const made = makeOpensshKey(COMMENT)
   await writeDurably(dir, 'id_ed25519', made)
   const line = publicLine(made, path)
   await writeDurably(dir, 'id_ed25519.pub', `${line}\n`) // for people; the private key is the record
   return { privateKey: made, publicLine: line }
 }
 
-/**
- * A fresh OpenSSH private key. ssh2 1.17 cuts leading zero bytes off: about one in 200 of its ed25519 keys can be read by nobody
- * (14 of 3,000, 2026-11-22). So a key counts only once it was read back.
- */
-export function newPrivateKey(): string {
-  for (;;) {
-    const made = ssh2.utils.generateKeyPairSync('ed25519', { comment: COMMENT }).private
-    if (!(ssh2.utils.parseKey(made) instanceof Error)) return made
-  }
-}
-
+/** Keys that were made here are read without ssh2, which takes 10 MiB once it is loaded; a person may have put another kind. */
 function publicLine(privateKey: string, path: string): string {
+  const own = publicHalf(privateKey)
+  if (own) return `ssh-ed25519 ${own.toString('base64')} ${COMMENT}`
   const key = ssh2.utils.parseKey(privateKey)
   if (key instanceof Error)
     throw new SiteKeyError(`${path} holds no SSH key (${key.message}); put back a copy, or delete it to have a new one made`, {
