@@ -1,24 +1,17 @@
-import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { build, DEBIAN_SOURCES } from './builders/build.ts'
 import type { BuilderSources } from './builders/deps.ts'
 import type { IpxeTarget } from './builders/ipxe/request.ts'
 import { type BuilderJobs, registerBuilderJobs } from './builders/jobs.ts'
 import { BuildRequest } from './builders/model.ts'
-import type { Apt } from './engines/apt/apt.ts'
-import type { Bucket } from './engines/bucket/bucket.ts'
 import type { Jobs } from './engines/jobs/jobs.ts'
+import type { Workshop } from './engines/jobs/maker-deps.ts'
 import { type PackagerJobs, registerPackagerJobs } from './packagers/jobs.ts'
 import { type MediaJobs, registerMediaJobs } from './packagers/media/jobs.ts'
 import type { CompileLoaders } from './packagers/media/loaders.ts'
 
-export interface JobDeps {
-  bucket: Bucket
-  apt: Apt
-  clock: Clock
+export interface JobDeps extends Workshop {
   log: Log
-  /** Lasts: warm trees and sources lie here. */
-  workDirectory: string
   /** Where source is looked for; Debian's packages unless told. */
   sources?: BuilderSources
 }

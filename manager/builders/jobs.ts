@@ -1,7 +1,8 @@
 import type { Log } from '@bridgehead/shared/log.ts'
 import type { JobKind, Jobs } from '../engines/jobs/jobs.ts'
+import type { Workshop } from '../engines/jobs/maker-deps.ts'
 import { runBuild } from './build.ts'
-import type { BuildDeps } from './deps.ts'
+import type { BuilderSources } from './deps.ts'
 import { BuildPlan } from './model.ts'
 
 export interface BuilderJobs {
@@ -12,15 +13,10 @@ export interface BuilderJobs {
 /** Tells the job engine what builders do. Call before `jobs.start()`, in every process that asks for builds or makes them. */
 export function registerBuilderJobs(
   jobs: Pick<Jobs, 'defineJob'>,
-  { log, ...deps }: Pick<BuildDeps, 'bucket' | 'apt' | 'clock' | 'workDirectory' | 'sources'> & { log: Log },
+  { log, ...deps }: Workshop & { sources: BuilderSources; log: Log },
 ): BuilderJobs {
   const handler: Parameters<typeof jobs.defineJob<BuildPlan>>[2] = async (plan, context) => {
-    const manifest = await runBuild(plan, {
-      ...deps,
-      progress: (fraction, text) => context.progress(fraction, text),
-      log: (line) => context.log(line),
-      signal: context.signal,
-    })
+    const manifest = await runBuild(plan, { ...deps, ...context })
     log.info('build.ready', {
       hash: manifest.hash,
       builder: plan.request.builder,

@@ -1,10 +1,8 @@
-import type { Clock } from '@bridgehead/shared/clock.ts'
-import type { Apt } from '../engines/apt/apt.ts'
 import { ArchiveError } from '../engines/apt/archive.ts'
-import type { Bucket } from '../engines/bucket/bucket.ts'
 import { body, json, operation } from '../engines/http/app.ts'
 import { invalidField, Problem } from '../engines/http/problem.ts'
 import type { Jobs } from '../engines/jobs/jobs.ts'
+import type { Workshop } from '../engines/jobs/maker-deps.ts'
 import { ask, type RequestRoom, requestRoutes } from '../engines/jobs/request-routes.ts'
 import { requestsIn } from '../engines/jobs/requests.ts'
 import { checkPossible, resolveRecipe } from './host-image/build.ts'
@@ -13,13 +11,9 @@ import { Image, ImageRequest, showImage } from './images.ts'
 import type { PackagerJobs } from './jobs.ts'
 import { HostImageRecipe } from './recipe.ts'
 
-export interface PackagerDeps {
-  bucket: Bucket
-  apt: Apt
+export interface PackagerDeps extends Workshop {
   jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
   kinds: PackagerJobs
-  clock: Clock
-  workDirectory: string
 }
 
 const create = operation('images:write', {

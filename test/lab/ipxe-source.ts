@@ -8,8 +8,7 @@ import { resolveSource } from '../../manager/builders/sources/resolve.ts'
 import type { SourceRef } from '../../manager/builders/sources/source.ts'
 import { machineApt } from '../../manager/engines/apt/apt.ts'
 import type { Bucket } from '../../manager/engines/bucket/bucket.ts'
-import { createFilesystemBucket } from '../../manager/engines/bucket/filesystem.ts'
-import { createPresigner } from '../../manager/engines/bucket/presign.ts'
+import { testBucket } from '../../manager/engines/bucket/test-bucket.ts'
 
 /** A request as tests write it: its source is chosen apart. */
 export const IpxeRequest = z.strictObject(ipxeRequestShape).superRefine(checkIpxeRequest)
@@ -17,9 +16,8 @@ export type IpxeRequest = z.infer<typeof IpxeRequest>
 
 /** What a build needs, with everything it keeps below `directory`. */
 export function ipxeDeps(directory: string, change: Partial<IpxeBuildDeps> = {}): IpxeBuildDeps & { bucket: Bucket } {
-  const presigner = createPresigner(new Uint8Array(32))
   return {
-    bucket: createFilesystemBucket({ directory: `${directory}/bucket`, presigner, clock: systemClock }),
+    bucket: testBucket(`${directory}/bucket`, systemClock),
     clock: systemClock,
     log: () => undefined,
     progress: () => undefined,

@@ -7,6 +7,7 @@ import { execa } from 'execa'
 import type { Apt } from '../../engines/apt/apt.ts'
 import type { Archive } from '../../engines/apt/archive.ts'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
+import type { MakerDeps } from '../../engines/jobs/maker-deps.ts'
 import { buildDeployInitramfs } from '../deploy-initramfs/build.ts'
 import { HostImageManifest, type HostImageRecipe, manifestKey, type ResolvedRecipe, recipeHash } from '../recipe.ts'
 import { writeBootAreas } from './boot-loader.ts'
@@ -15,23 +16,11 @@ import { diskBytes, diskIds } from './layout.ts'
 import { ImageError, unpack } from './unpack.ts'
 import { withWorkDirectory } from './work-directory.ts'
 
-export interface BuildDeps {
-  bucket: Bucket
-  apt: Apt
-  clock: Clock
-  /** `fraction` 0..1. */
-  progress(fraction: number, text: string): void | Promise<void>
-  log(line: string): void | Promise<void>
-  signal: AbortSignal
-  /** Needs some 2 GiB. What a build makes there is removed when it ends, however it ends. */
-  workDirectory: string
-}
-
 /**
  * The image of a recipe: from the bucket when it is there, else made now. The manifest is written last, so that an interrupted build
- * leaves nothing but unnamed bytes. Throws ImageError (with the last lines that mmdebstrap said), ArchiveError, or the signal's reason.
+ * leaves nothing but unnamed bytes. Needs some 2 GiB in `workDirectory`. Throws ImageError (with the last lines that mmdebstrap said), ArchiveError, or the signal's reason.
  */
-export async function buildHostImage(recipe: HostImageRecipe, deps: BuildDeps): Promise<HostImageManifest> {
+export async function buildHostImage(recipe: HostImageRecipe, deps: MakerDeps): Promise<HostImageManifest> {
   checkPossible(recipe)
   deps.signal.throwIfAborted()
   return withWorkDirectory(deps.workDirectory, 'host-image', async (work) => {
@@ -80,7 +69,7 @@ interface Build {
   hash: string
   archive: Archive
   work: string
-  deps: BuildDeps
+  deps: MakerDeps
 }
 
 async function build({ resolved, hash, archive, work, deps }: Build): Promise<HostImageManifest> {

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type Archive, formatDeb822 } from '../../engines/apt/archive.ts'
+import type { MakerDeps } from '../../engines/jobs/maker-deps.ts'
 import type { ResolvedRecipe } from '../recipe.ts'
-import type { BuildDeps } from './build.ts'
 import { type DiskIds, LAYOUT } from './layout.ts'
 import { mmdebstrapArguments, progressOf } from './mmdebstrap.ts'
 import { excludedPaths, initramfsSettings, packagesOf } from './packages.ts'
@@ -31,7 +31,7 @@ export async function unpack({
   work: string
   out: string
   ids: DiskIds
-  deps: Pick<BuildDeps, 'apt' | 'signal' | 'log' | 'progress'>
+  deps: Pick<MakerDeps, 'apt' | 'signal' | 'log' | 'progress'>
 }): Promise<void> {
   // Without root, the packages are unpacked by a user namespace whose users are strangers to these directories.
   await chmod(work, 0o711)
@@ -124,7 +124,7 @@ async function inputs({
   resolved: ResolvedRecipe
   archive: Archive
   work: string
-  deps: Pick<BuildDeps, 'apt'>
+  deps: Pick<MakerDeps, 'apt'>
 }) {
   const copy = async (name: string) => {
     await execa('cp', ['-R', fileURLToPath(new URL(`./${name}`, import.meta.url)), join(work, name)])

@@ -7,3 +7,9 @@ export class MediaError extends Error {
     this.field = options.field
   }
 }
+
+/** Something that cannot be made, or that no firmware could boot. `field`: path in the recipe. */
+export interface Refusal {
+  field: (string | number)[]
+  message: string
+}

@@ -1,5 +1,5 @@
 import { GrubScriptError, grubScript } from '@bridgehead/shared/boot/grub-script.ts'
-import type { Refusal } from './plan.ts'
+import type { Refusal } from './error.ts'
 import type { MediaRecipe, MediaTarget } from './recipe.ts'
 
 /**

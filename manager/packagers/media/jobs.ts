@@ -1,8 +1,6 @@
-import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import type { Apt } from '../../engines/apt/apt.ts'
-import type { Bucket } from '../../engines/bucket/bucket.ts'
 import type { JobKind, Jobs } from '../../engines/jobs/jobs.ts'
+import type { Workshop } from '../../engines/jobs/maker-deps.ts'
 import type { CompileLoaders } from './loaders.ts'
 import { makeMedia } from './make.ts'
 import { ResolvedMedia } from './recipe.ts'
@@ -12,12 +10,8 @@ export interface MediaJobs {
   media: JobKind<ResolvedMedia>
 }
 
-export interface MediaJobDeps {
-  bucket: Bucket
-  apt: Apt
-  clock: Clock
+export interface MediaJobDeps extends Workshop {
   log: Log
-  workDirectory: string
   /** Without it recipes that need a compiled loader fail, and say so. */
   compile?: CompileLoaders | undefined
 }
@@ -31,12 +25,7 @@ export function registerMediaJobs(jobs: Pick<Jobs, 'defineJob'>, deps: MediaJobD
       ResolvedMedia as JobKind<ResolvedMedia>['schema'],
       async (resolved, context) => {
         const started = clock.now()
-        const manifest = await makeMedia(resolved, {
-          ...deps,
-          progress: (fraction, text) => context.progress(fraction, text),
-          log: (line) => context.log(line),
-          signal: context.signal,
-        })
+        const manifest = await makeMedia(resolved, { ...deps, ...context })
         const bytes = Object.values(manifest.files)
           .flat()
           .reduce((sum, ref) => sum + ref.bytes, 0)

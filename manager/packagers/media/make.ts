@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
-import type { Apt } from '../../engines/apt/apt.ts'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
+import type { MakerDeps } from '../../engines/jobs/maker-deps.ts'
 import { withWorkDirectory } from '../host-image/work-directory.ts'
 import { MediaError } from './error.ts'
 import { ingredients } from './ingredients.ts'
@@ -18,18 +17,10 @@ import { planMedia } from './plan.ts'
 import { archMap } from './pxe.ts'
 import { MediaManifest, mediaHash, mediaKey, type Output, type ResolvedMedia } from './recipe.ts'
 
-export interface MediaDeps {
-  bucket: Bucket
-  apt: Apt
-  clock: Clock
+/** Needs some 500 MiB in `workDirectory`. */
+export interface MediaDeps extends MakerDeps {
   /** Loaders that must be compiled; without it such recipes are refused. */
   compile?: CompileLoaders | undefined
-  /** `fraction` 0..1. */
-  progress(fraction: number, text: string): void | Promise<void>
-  log(line: string): void | Promise<void>
-  signal: AbortSignal
-  /** Some 500 MiB. What is made there is removed; `parts/` and package lists stay. */
-  workDirectory: string
 }
 
 /**

@@ -5,15 +5,10 @@ import { FEATURE_NAMES, feature } from '../../builders/ipxe/features.ts'
 import { IpxeOptions, type NewIpxeOptions } from '../../builders/ipxe/options.ts'
 import { type IpxePlatform, type IpxeTarget, PLATFORMS, platformOf } from '../../builders/ipxe/request.ts'
 import { checkScript } from '../../builders/ipxe/script.ts'
+import type { Refusal } from './error.ts'
 import { refuseSecureBoot } from './grub-config.ts'
 import type { MediaRecipe, Output, ResolvedMedia, WayTaken } from './recipe.ts'
 import { mediaScript } from './script.ts'
-
-/** Something that cannot be made, or that no firmware could boot. `field`: path in the recipe. */
-export interface Refusal {
-  field: (string | number)[]
-  message: string
-}
 
 /** How the loaders of one platform are had. */
 export interface PlatformPlan extends WayTaken {

@@ -1,13 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { buffer } from 'node:stream/consumers'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
-import { pack } from 'tar-stream'
 import type { IpxeTarget } from '../../builders/ipxe/request.ts'
 import { MediaError } from './error.ts'
-import { MEDIA_TIME } from './fat.ts'
 import type { MadeFile, Maker } from './maker.ts'
 import { pxeReadme } from './pxe-readme.ts'
+import { tarGz } from './tar-gz.ts'
 
 /** Option 93 of PXE clients (RFC 4578 §2.1; IANA registry "Processor Architecture Types") -> loaders that fit, best first. */
 const ARCHITECTURES: readonly { codes: readonly number[]; name: string; targets: readonly IpxeTarget[] }[] = [
@@ -39,7 +35,6 @@ export function archMap(loaders: ReadonlyMap<IpxeTarget, unknown>): Record<strin
   )
 }
 
-const compress = promisify(gzip)
 const text = (content: string) => new TextEncoder().encode(content)
 
 /**
@@ -57,19 +52,12 @@ export const makePxe: Maker = async ({ name, loaders, script, target, signal }) 
     { name: 'arch-map.json', bytes: text(`${JSON.stringify(map, null, 2)}\n`) },
     { name: 'README.md', bytes: text(pxeReadme({ name, map, embedded, target })) },
   ]
-  const tar = pack()
-  const time = new Date(MEDIA_TIME * 1000)
   const paths = new Map(wanted.map(([one, { path }]) => [FILE_NAMES[one], path]))
-  const whole = buffer(tar)
-  for (const file of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  const contents = files.map(async (file) => {
     const bytes = 'bytes' in file ? file.bytes : await readFile(paths.get(file.name) ?? '')
-    tar.entry(
-      { name: `${name}-pxe/${file.name}`, mode: 0o644, mtime: time, uid: 0, gid: 0, uname: '', gname: '', type: 'file' },
-      Buffer.from(bytes),
-    )
-  }
-  tar.finalize()
-  const packed = await compress(await whole, { level: 4 })
+    return [`${name}-pxe/${file.name}`, bytes] as const
+  })
+  const packed = await tarGz(Object.fromEntries(await Promise.all(contents)))
   signal.throwIfAborted()
-  return [{ name: `${name}-pxe.tar.gz`, bytes: packed }, ...files]
+  return [{ name: `${name}-pxe.tar.gz`, bytes: packed }, ...files.sort((a, b) => (a.name < b.name ? -1 : 1))]
 }
