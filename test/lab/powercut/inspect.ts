@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type BootFacts, checkBoot, slotDigest } from './boot-check.ts'
+import type { Cut } from './cuts.ts'
+import { checkData, type DataFacts } from './data-check.ts'
+import { readTable } from './gpt.ts'
+import type { CutDisk, Region } from './replayed-disk.ts'
+import { broken, readStore, type StoreFacts } from './store-check.ts'
+import type { Testimony } from './witness.ts'
+
+/** What a cut left. No problems: the box goes on from here. */
+export interface Findings {
+  problems: string[]
+  /** The version that GRUB would start. */
+  version: string | undefined
+  slot: 'A' | 'B' | undefined
+  /** The file system on the data partition was not whole yet, and nobody had been promised anything: the next start makes it. */
+  unmade: boolean
+  orphans: number
+  /** Leases and facts that are written down. */
+  kept: number
+}
+
+export interface InspectorOptions {
+  /** Version by the digest of a slot's squashfs: all systems that may be started. */
+  systems: ReadonlyMap<string, string>
+}
+
+/** Looks at replayed disks. What did not change since one of the last cuts is not looked at again. */
+export interface Inspector {
+  /** Copies what it needs from `disk` at once, into `directory`; the promise is about the copies. `promises`: all made before the cut. */
+  inspect(cut: Cut, disk: CutDisk, promises: readonly Testimony[], directory: string): Promise<Findings>
+}
+
+interface DataSide extends DataFacts {
+  content: StoreFacts | undefined
+  signingKey: string | undefined
+}
+
+export function createInspector({ systems }: InspectorOptions): Inspector {
+  const boots = remember<Promise<BootFacts>>(8)
+  const digests = remember<string | undefined>(8)
+  const datas = remember<Promise<DataSide>>(4)
+  return {
+    async inspect(cut, disk, promises, directory) {
+      const nothing = { version: undefined, slot: undefined, unmade: false, orphans: 0, kept: 0 }
+      const table = readTable(disk)
+      if (!table) return { ...nothing, problems: ['no partition table can be read'] }
+      const part = (name: string) => table.partitions.get(name) ?? { offset: 0, bytes: 0 }
+      const missing = ['boot', 'slot-a', 'slot-b', 'data'].filter((name) => !table.partitions.has(name))
+      if (missing.length > 0) return { ...nothing, problems: [`partitions are missing: ${missing.join(', ')}`] }
+
+      const bootFile = join(directory, 'boot.fat')
+      const boot = boots(disk.stampOf(part('boot')), () => {
+        disk.copyTo(bootFile, part('boot'))
+        return checkBoot(bootFile)
+      })
+      const digest = (slot: Region) => digests(`${slot.offset}:${disk.stampOf(slot)}`, () => slotDigest(disk, slot))
+      const found = { A: digest(part('slot-a')), B: digest(part('slot-b')) }
+      const data = datas(`${JSON.stringify(part('data'))}${disk.stampOf(part('data'))}`, () => dataSide(disk, part('data'), directory))
+
+      const [{ choice, problems: bootProblems, config }, side] = await Promise.all([boot, data])
+      const version = systems.get(found[choice.slot] ?? '')
+      const problems = [...bootProblems]
+      if (version === undefined) problems.push(`GRUB would start slot ${choice.slot} (${choice.why}), which holds no known system`)
+      const promised = promises.some(({ kind }) => kind !== 'phase')
+      const unmade = !promised && (side.state === 'none' || side.problems.length > 0)
+      if (promised && side.state === 'none') problems.push('the data partition has no file system, and somebody was promised something')
+      if (!unmade) problems.push(...side.problems, ...broken(promises, side.content))
+      if (tokenIn(config) === undefined && side.content?.member === undefined) problems.push('neither a token nor a membership is left')
+      for (const one of promises) {
+        if (one.kind === 'key' && one.x !== side.signingKey)
+          problems.push(`the manager knows the key ${one.x}, and the box has ${side.signingKey ?? 'none'}`)
+      }
+      const committed = promises.findLast((one) => one.kind === 'committed')
+      if (committed?.kind === 'committed' && version !== committed.version)
+        problems.push(`version ${committed.version} was committed, and ${version ?? 'none'} would be started`)
+      const kept = (side.content?.leases.size ?? 0) + (side.content?.events.size ?? 0)
+      return {
+        problems: problems.map((text) => `${text} [${cut.kind} at ${cut.at}]`),
+        version,
+        slot: choice.slot,
+        unmade,
+        orphans: side.orphans,
+        kept,
+      }
+    },
+  }
+}
+
+const EXT_SUPERBLOCK = { offset: 1024, bytes: 1024 } as const
+
+async function dataSide(disk: CutDisk, part: Region, directory: string): Promise<DataSide> {
+  const file = join(directory, 'data.ext4')
+  const superblock = disk.read(part.offset + EXT_SUPERBLOCK.offset, EXT_SUPERBLOCK.bytes)
+  disk.copyTo(file, part) // before anything is awaited: the disk goes on
+  const facts = await checkData(file, directory, superblock)
+  const side: DataSide = { ...facts, content: undefined, signingKey: undefined }
+  try {
+    if (facts.key !== undefined) side.signingKey = Key.parse(JSON.parse(readFileSync(facts.key, 'utf8'))).x
+    if (facts.store !== undefined) side.content = readStore(facts.store)
+  } catch (error) {
+    side.problems = [...side.problems, `store: ${error instanceof Error ? error.message : String(error)}`]
+  }
+  return side
+}
+const Key = z.looseObject({ x: z.string() })
+
+/** Undefined where there is none, or where the text is half of one and half of another: then the box must know its site. */
+function tokenIn(config: string): string | undefined {
+  try {
+    return Config.parse(JSON.parse(config)).token
+  } catch {
+    return undefined // half-written text is one of the things that a cut leaves
+  }
+}
+const Config = z.looseObject({ token: z.string().optional() })
+
+/** Keeps the results for the last `size` keys. */
+function remember<T>(size: number): (key: string, make: () => T) => T {
+  const known = new Map<string, T>()
+  return (key, make) => {
+    if (known.has(key)) return known.get(key) as T
+    const made = make()
+    known.set(key, made)
+    for (const old of known.keys()) {
+      if (known.size <= size) break
+      known.delete(old)
+    }
+    return made
+  }
+}
