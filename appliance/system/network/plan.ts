@@ -89,7 +89,7 @@ export function planNetwork(input: NetworkInput): NetworkPlan {
   const address = uplink.address ?? (lease && `${lease.ip}/${lease.prefix}`)
   const known = device !== undefined && address !== undefined ? { device, address } : undefined
 
-  const tagged = uplink.vlan === undefined ? undefined : (card ?? candidates[0])
+  const tagged = uplink.vlan === undefined ? undefined : (card ?? candidates.find((nic) => nic.carrier) ?? candidates[0])
   const settled = card !== undefined && (input.preferred === undefined || input.preferred === card.name)
   const asking = uplink.address !== undefined ? [] : settled && card ? [card] : candidates
   const placed = placeLans({ input, card, uplink: known, problems })
