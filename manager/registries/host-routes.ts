@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
 import type { Tx } from '../engines/store/store.ts'
 import type { RegistryDeps } from './deps.ts'
-import { addHost, clearIntent, deleteHost, getHost, listHosts, patchHost, setIntent } from './hosts.ts'
+import { addHost, deleteHost, getHost, listHosts, patchHost } from './hosts.ts'
+import { clearIntent, setIntent } from './intents.ts'
 import { Host, HostIntent, HostPatch, NewHost, NewIntent } from './model.ts'
 
 const params = z.object({ id: z.string().max(64) })

@@ -6,6 +6,7 @@ import type { Selectable } from 'kysely'
 import { invalidField, notFound, Problem } from '../engines/http/problem.ts'
 import type { Database } from '../engines/store/schema.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
+import { macsOf, setMacs } from './macs.ts'
 import type { Host, HostIntent, HostPatch, NewHost } from './model.ts'
 import { effectiveTags } from './tags.ts'
 
@@ -136,42 +137,6 @@ export async function patchHost(tx: Tx, around: HostSurroundings, organisation: 
     .execute()
 }
 
-/** Throws `not-found` for an unknown profile, `invalid` for an intent that the host cannot follow. */
-export async function setIntent(
-  tx: Tx,
-  around: HostSurroundings,
-  organisation: string,
-  id: string,
-  intent: { id: string; kind: HostIntent['kind']; profile?: string | undefined },
-  now: number,
-): Promise<HostIntent> {
-  const host = await getHost(tx, around, organisation, id)
-  if (!host.approved) throw invalidField(['kind'], `"${host.name}" is not approved; approve it first`)
-  if (host.retired) throw invalidField(['kind'], `"${host.name}" is retired`)
-  if (intent.kind !== 'install' && intent.kind !== 'local-disk')
-    throw invalidField(['kind'], `expected "install" or "local-disk": sites have no image yet to boot a machine into "${intent.kind}"`)
-  const profile = await profileId(tx, around, organisation, intent.profile)
-  if (intent.kind === 'install' && !(profile ?? host.profile))
-    throw invalidField(['profile'], `"${host.name}" has no profile; name the one to install`)
-  const stored: HostIntent = { id: intent.id, kind: intent.kind, at: now, state: 'pending', attempts: 0, ...(profile ? { profile } : {}) }
-  await tx
-    .updateTable('hosts')
-    .set({ intent: JSON.stringify(stored), revision: host.revision + 1 })
-    .where('id', '=', id)
-    .execute()
-  return stored
-}
-
-export async function clearIntent(tx: Tx, organisation: string, id: string): Promise<void> {
-  const done = await tx
-    .updateTable('hosts')
-    .set((eb) => ({ intent: null, revision: eb('revision', '+', 1) }))
-    .where('id', '=', id)
-    .where('organisation', '=', organisation)
-    .executeTakeFirst()
-  if (done.numUpdatedRows === 0n) throw notFound('host', id)
-}
-
 export async function deleteHost(tx: Tx, organisation: string, id: string): Promise<void> {
   const done = await tx.deleteFrom('hosts').where('id', '=', id).where('organisation', '=', organisation).executeTakeFirst()
   if (done.numDeletedRows === 0n) throw notFound('host', id)
@@ -219,32 +184,8 @@ export async function resolveHost(tx: Db | Tx, site: string, host: string): Prom
   return known === undefined || known.site === site ? host : undefined
 }
 
-export async function setMacs(tx: Tx, host: { id: string; site: string; organisation: string }, macs: readonly string[]): Promise<void> {
-  const taken = await tx
-    .selectFrom('host_macs')
-    .select(['mac', 'host'])
-    .where('site', '=', host.site)
-    .where('mac', 'in', [...macs])
-    .where('host', '!=', host.id)
-    .executeTakeFirst()
-  if (taken) throw invalidField(['macs', macs.indexOf(taken.mac)], `${taken.mac} belongs to host ${taken.host} of this site`, 'mac-taken')
-  await tx.deleteFrom('host_macs').where('host', '=', host.id).execute()
-  await tx
-    .insertInto('host_macs')
-    .values([...new Set(macs)].map((mac) => ({ site: host.site, mac, host: host.id, organisation: host.organisation })))
-    .execute()
-}
-
-async function macsOf(db: Db | Tx, hosts: readonly string[] | undefined, organisation: string): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>()
-  if (hosts?.length === 0) return found
-  let query = db.selectFrom('host_macs').select(['mac', 'host']).where('organisation', '=', organisation)
-  if (hosts) query = query.where('host', 'in', [...hosts])
-  for (const { mac, host } of await query.orderBy('mac').execute()) found.set(host, [...(found.get(host) ?? []), mac])
-  return found
-}
-
-async function profileId(
+/** Throws `reference-unknown`, naming the field `profile`. */
+export async function profileId(
   tx: Tx,
   around: HostSurroundings,
   organisation: string,
