@@ -22,13 +22,13 @@ test('source packages are read from the same places', () => {
 
 test('settings of the machine are left out, except how to reach the archive', () => {
   const text = privateConfiguration({
-    directory: '/work/apt/x',
+    directory: '/srv/apt/x',
     reach: ['Acquire::http::Proxy "http://proxy.example:3142";'],
     architecture: 'arm64',
   })
   expect(text).toContain('APT::Architectures { "arm64"; };')
   expect(text).toContain('Dir::Etc::parts "/dev/null";')
-  expect(text).toContain('Dir::State::status "/work/apt/x/status";')
+  expect(text).toContain('Dir::State::status "/srv/apt/x/status";')
   expect(text).toContain('Acquire::AllowInsecureRepositories "false";')
   expect(text.endsWith('Acquire::http::Proxy "http://proxy.example:3142";\n')).toBe(true)
 })
