@@ -41,15 +41,15 @@ export function encodeNtpRequest(cookie: Uint8Array): Uint8Array {
 
 /** Throws WireError for what is no answer to the question with this cookie, or says that its sender does not know the time itself. */
 export function decodeNtpAnswer(bytes: Uint8Array, cookie: Uint8Array): NtpAnswer {
-  if (bytes.length < PACKET_BYTES) throw new WireError(`an NTP packet has ${PACKET_BYTES} bytes, this has ${bytes.length}`)
+  if (bytes.length < PACKET_BYTES) throw new WireError(`an NTP packet has ${PACKET_BYTES} bytes, this has ${bytes.length}`, bytes.length)
   const first = bytes[0] ?? 0
-  if ((first & 7) !== SERVER) throw new WireError(`expected mode 4 (server), got ${first & 7}`)
-  for (let at = 0; at < 8; at++) if (bytes[ORIGIN + at] !== cookie[at]) throw new WireError('an answer to another question')
+  if ((first & 7) !== SERVER) throw new WireError(`expected mode 4 (server), got ${first & 7}`, 0)
+  for (let at = 0; at < 8; at++) if (bytes[ORIGIN + at] !== cookie[at]) throw new WireError('an answer to another question', ORIGIN + at)
   const stratum = bytes[STRATUM] ?? 0
-  if (stratum === 0) throw new WireError(`the server refuses: ${kissCode(bytes)}`) // RFC 5905 §7.4
-  if (stratum > MAX_STRATUM || first >> 6 === UNSYNCHRONISED) throw new WireError('the server does not know the time itself')
+  if (stratum === 0) throw new WireError(`the server refuses: ${kissCode(bytes)}`, STRATUM) // RFC 5905 §7.4
+  if (stratum > MAX_STRATUM || first >> 6 === UNSYNCHRONISED) throw new WireError('the server does not know the time itself', STRATUM)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (view.getUint32(TRANSMIT) === 0) throw new WireError('the server sent no time')
+  if (view.getUint32(TRANSMIT) === 0) throw new WireError('the server sent no time', TRANSMIT)
   return { receivedAt: readTime(view, RECEIVE), sentAt: readTime(view, TRANSMIT), stratum }
 }
 
