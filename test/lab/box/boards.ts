@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Accelerator } from '../accelerator.ts'
+import { loggedDrive } from '../powercut/logged-drive.ts'
 
 /** Machines that boot the appliance's image, each by another chain of firmware, disk and network card. */
 export const BOARDS = ['bios-ahci', 'uefi-nvme', 'bios-usb-512', 'arm64-uefi', 'raspi3b'] as const
@@ -12,6 +13,8 @@ export interface BoardOptions {
   board: Board
   /** The card, stick or disk, raw; the machine writes to it. */
   disk: string
+  /** Gets all that the machine writes on the disk, in order (see ../powercut/). */
+  writeLog?: string | undefined
   /** An internal disk beside it, raw, on SATA and behind it in the boot order. Only for `bios-usb-512`. */
   internal?: string | undefined
   /** Taps, in the machine's order of network cards. */
@@ -84,10 +87,10 @@ function card(board: Board): string {
   return board === 'uefi-nvme' ? 'e1000e,romfile=' : 'virtio-net-pci,romfile='
 }
 
-function disks({ board, disk, internal }: BoardOptions): string[] {
+function disks({ board, disk, writeLog, internal }: BoardOptions): string[] {
   // Writeback: what the guest flushed is on this computer's disk, what it wrote survives a kill -9 of QEMU.
   const drive = (id: string, file: string) => ['-drive', `if=none,id=${id},file=${file},format=raw,cache=writeback,discard=unmap`]
-  const medium = drive('disk', disk)
+  const medium = writeLog === undefined ? drive('disk', disk) : loggedDrive('disk', disk, writeLog)
   switch (board) {
     case 'bios-ahci':
       return [...medium, '-device', 'ich9-ahci,id=sata', '-device', 'ide-hd,drive=disk,bus=sata.0,bootindex=1']

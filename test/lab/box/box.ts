@@ -25,6 +25,8 @@ export interface BoxOptions {
   node: LabNode
   /** A directory of its own is made here. */
   directory: string
+  /** A file that gets all its writes on the card; begun anew at each power-on. */
+  writeLog?: string | undefined
   internal?: string | undefined
   memoryMiB?: number | undefined
   accelerator?: Accelerator | undefined
@@ -69,8 +71,8 @@ export async function createBox(options: BoxOptions): Promise<Box> {
     nics.flatMap(({ tap, bridge }) => [`tuntap add ${tap} mode tap`, `link set ${tap} master ${bridge} up`]),
   )
   const pi = board === 'raspi3b' ? await piFiles(card, directory) : undefined
-  const { internal, memoryMiB, accelerator = TCG } = options
-  const argv = boxCommand({ board, disk: card, internal, nics, directory, memoryMiB, accelerator, pi })
+  const { writeLog, internal, memoryMiB, accelerator = TCG } = options
+  const argv = boxCommand({ board, disk: card, writeLog, internal, nics, directory, memoryMiB, accelerator, pi })
   const serial = createSerialLog({ file: join(directory, 'console.log'), now: Date.now })
   const events: { event: string; at: number }[] = []
   let running: Running | undefined
