@@ -1,4 +1,10 @@
-/** Schema steps of the appliance's store, oldest first. Never edit one that was released: append. Times are epoch milliseconds. */
+/**
+ * Schema steps of the appliance's store, oldest first. Never edit one that was released: append. Times are epoch milliseconds.
+ *
+ * A box may fall back to the version before this one, and that one must read and write what this one left behind. So a step only adds:
+ * tables, indices, columns that may be missing (NULL, or a DEFAULT). It neither drops nor renames, and adds no constraint that older
+ * writes would break. Writes name their columns (kv alone never gets another one). What must go is first left unused for one released version, then dropped with OLDEST_READER raised.
+ */
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -55,4 +61,23 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX runs_state ON runs (state, at);
   CREATE INDEX runs_command ON runs (command);
   `,
+  `
+  -- how many of these steps a version must know to work with this store; older versions read it after a fall back
+  CREATE TABLE oldest_reader (steps INTEGER NOT NULL);
+  INSERT INTO oldest_reader VALUES (2);
+
+  -- releases that this box was told to run, and how far each came; at most one is open
+  CREATE TABLE releases (
+    id TEXT PRIMARY KEY, version TEXT NOT NULL, floor TEXT NOT NULL, sha256 TEXT NOT NULL, slot TEXT NOT NULL, phase TEXT NOT NULL,
+    why TEXT, uplink INTEGER NOT NULL DEFAULT 0, boot TEXT, at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  -- what was last put or found in each slot; 'head' is a digest of the file system's first bytes, by which a card that was flashed anew is
+  -- known; 'bad' says why it is not to be started
+  CREATE TABLE slots (
+    slot TEXT PRIMARY KEY, version TEXT, sha256 TEXT, bytes INTEGER, head TEXT, verified INTEGER NOT NULL DEFAULT 0, bad TEXT
+  ) WITHOUT ROWID;
+  `,
 ]
+
+/** The smallest number of steps that a version must know to work with this schema. It is written into `oldest_reader`. */
+export const OLDEST_READER = 2

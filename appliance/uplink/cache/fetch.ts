@@ -17,7 +17,7 @@ const MAX_REDIRECTS = 5
 const SILENCE_MS = 30_000
 
 /**
- * Begins to fetch an artifact from byte `from` on. Follows redirects; the password goes to the first address alone, for what it
+ * Begins to fetch an artifact from byte `from` on, up to and with byte `to` where that is given. Follows redirects; the password goes to the first address alone, for what it
  * redirects to carries its own permission in the URL. Resolves with a 200 (whole) or 206 (from `from`) answer, whose body the caller
  * reads or destroys. Throws FetchError.
  */
@@ -26,8 +26,9 @@ export async function fetchArtifact(
   sha256: string,
   from: number,
   signal: AbortSignal,
+  to?: number,
 ): Promise<{ body: IncomingMessage; resumed: boolean }> {
-  const range: Record<string, string> = from > 0 ? { Range: `bytes=${from}-` } : {}
+  const range: Record<string, string> = from > 0 || to !== undefined ? { Range: `bytes=${from}-${to ?? ''}` } : {}
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
   let target = new URL(`${url.replace(/\/$/, '')}/${sha256}`)
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
