@@ -6,6 +6,8 @@ import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { Hono } from 'hono'
 import { answerErrors, createApi } from './api/app.ts'
+import { artifactsOfRelease } from './appliances/releases.ts'
+import { applianceState, createApplianceRoom, type ImageEngines } from './appliances/room.ts'
 import { createAttempts } from './auth/attempts.ts'
 import type { Auth } from './auth/auth.ts'
 import { apiKeyRoutes } from './auth/routes.ts'
@@ -27,6 +29,7 @@ import { scriptRoutes } from './scripts/routes.ts'
 import { expireRuns, failRuns, onRunFinished, onRunOutput, onRunStarted } from './scripts/runs.ts'
 import { runRoutes } from './scripts/runs-routes.ts'
 import { type ApplianceWorld, createAppliances } from './sites/appliances.ts'
+import { onApplianceUpdate, onSlotRepaired } from './sites/box-facts.ts'
 import { createCommands } from './sites/commands.ts'
 import { usedProfiles } from './sites/compile.ts'
 import { enrolRoutes } from './sites/enrol-routes.ts'
@@ -59,6 +62,8 @@ export interface Engines {
   artifactBytes(sha256: string): Promise<number | undefined>
   /** Loader files of every site, by name. */
   loaders(): Promise<Record<string, ArtifactRef>>
+  /** Appliance images: made by jobs, kept in the bucket. */
+  images: ImageEngines<unknown>
   dial: { manager: string; fingerprint?: string | undefined }
   /** Parts of the API that need nothing of the others, such as images. */
   parts: readonly App[]
@@ -99,7 +104,7 @@ export function assemble(engines: Engines): Manager {
 
   const publisher = createPublisher({
     db,
-    inputs: (tx, site) => stateInputs(tx, site, { managerKeys, loaders: engines.loaders }),
+    inputs: (tx, site) => stateInputs(tx, site, { managerKeys, signingKey, loaders: engines.loaders }),
     publish: bus.publishState,
     signingKey,
     clock,
@@ -107,6 +112,8 @@ export function assemble(engines: Engines): Manager {
   })
   const commands = createCommands({ db, signingKey, send: bus.sendCommand, newId, clock, log })
   const appliances = createAppliances({ db, world: { ...engines.world, managerKeys }, random: engines.random, newId, clock, log })
+  const { newToken } = appliances
+  const room = createApplianceRoom({ ...engines, engines: engines.images, changes: publisher, newToken })
   const feed = createFeed({ clock })
   const around: HostSurroundings = {
     findSite,
@@ -116,14 +123,21 @@ export function assemble(engines: Engines): Manager {
 
   const ingest = createIngest({
     db,
-    handlers: handlersOf(async (tx, command) => {
-      const row = await tx.selectFrom('commands').select('jws').where('id', '=', command).executeTakeFirst()
-      return row?.jws
-    }, managerKeys),
+    handlers: handlersOf(
+      room.rollouts.touch,
+      async (tx, command) => {
+        const row = await tx.selectFrom('commands').select('jws').where('id', '=', command).executeTakeFirst()
+        return row?.jws
+      },
+      managerKeys,
+    ),
     organisationOf: async (tx, site) => (await findSiteById(tx, site))?.organisation,
     resolveHost,
     changes: publisher,
-    onStored: feed.wake,
+    onStored() {
+      feed.wake()
+      room.rollouts.kick()
+    },
     clock,
     log,
   })
@@ -176,6 +190,7 @@ export function assemble(engines: Engines): Manager {
         checkHost: async (organisation, id) => void (await getHost(db, around, organisation, id)),
         siteId: async (organisation, idOrName) => (await getSite(db, organisation, idOrName)).id,
       }),
+      ...room.parts,
       ...engines.parts,
     ],
     outside: [
@@ -190,13 +205,13 @@ export function assemble(engines: Engines): Manager {
   const uplink = new Hono()
   answerErrors(uplink, log)
   uplink.get('/healthz', (c) => c.json({ status: 'ok', version: engines.version }))
-  uplink.route('/', uplinkRoutes({ db, presign: engines.presign, log }))
+  uplink.route('/', uplinkRoutes({ db, presign: engines.presign, artifactsOfRelease, log }))
 
   return {
     app,
     uplink,
     ingest,
-    services: [publisher, commands, houseKeeping(db, clock, log)],
+    services: [publisher, commands, ...room.services, houseKeeping(db, clock, log)],
     feed: { name: 'event feed', start: async () => {}, stop: async () => feed.close() },
     async restore() {
       await appliances.restore()
@@ -219,18 +234,28 @@ export function assemble(engines: Engines): Manager {
 async function stateInputs(
   tx: Tx,
   site: SiteRow,
-  { managerKeys, loaders }: { managerKeys: readonly Omit<PrivateKey, 'd'>[]; loaders: Engines['loaders'] },
+  {
+    managerKeys,
+    signingKey,
+    loaders,
+  }: { managerKeys: readonly Omit<PrivateKey, 'd'>[]; signingKey: PrivateKey; loaders: Engines['loaders'] },
 ) {
   const hosts = await hostSpecs(tx, site.organisation, site.id)
   const rules = await rulesFor(tx, site.organisation, { ...site.tags, site: site.name })
   const keys = await keysFor(tx, site.organisation, { ...site.tags, site: site.name })
   const box = await tx.selectFrom('appliances').select('ssh_public_key').where('site', '=', site.id).executeTakeFirst()
   const parts = await stateParts(tx, site.organisation, usedProfiles(hosts, rules))
-  return { hosts, rules, keys, siteKey: box?.ssh_public_key ?? undefined, ...parts, loaders: await loaders(), managerKeys }
+  const appliance = await applianceState(tx, site.id, signingKey)
+  const siteKey = box?.ssh_public_key ?? undefined
+  return { hosts, rules, keys, siteKey, ...parts, loaders: await loaders(), managerKeys, ...(appliance ? { appliance } : {}) }
 }
 
 /** Which category owns which kind of fact. Kinds that are not here are stored only. */
-function handlersOf(jwsOf: (tx: Tx, command: string) => Promise<string | undefined>, keys: readonly Omit<PrivateKey, 'd'>[]): FactHandlers {
+function handlersOf(
+  onBox: () => void,
+  jwsOf: (tx: Tx, command: string) => Promise<string | undefined>,
+  keys: readonly Omit<PrivateKey, 'd'>[],
+): FactHandlers {
   return {
     'host.discovered': facts.onDiscovered,
     'host.facts': facts.onFacts,
@@ -242,7 +267,15 @@ function handlersOf(jwsOf: (tx: Tx, command: string) => Promise<string | undefin
     'intent.failed': facts.onIntentFailed,
     'dhcp.lease': facts.onLease,
     'dhcp.release': facts.onRelease,
-    'appliance.started': onApplianceStarted,
+    'appliance.started': (tx, fact) => {
+      onBox()
+      return onApplianceStarted(tx, fact)
+    },
+    'appliance.update': (tx, fact) => {
+      onBox()
+      return onApplianceUpdate(tx, fact)
+    },
+    'appliance.slot-repaired': onSlotRepaired,
     'state.applied': onStateApplied,
     'state.refused': onStateRefused,
     'run.started': onRunStarted,

@@ -1,13 +1,16 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { steppedClock } from '@bridgehead/shared/clock.ts'
+import { type Clock, steppedClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { type Log, silentLog } from '@bridgehead/shared/log.ts'
 import type { EventData, EventKind } from '@bridgehead/shared/model/event.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
 import { type ArtifactRef, PROTOCOL } from '@bridgehead/shared/model/state.ts'
+import { registerApplianceJobs } from './appliances/jobs.ts'
 import { assemble, type Engines, type Manager } from './assemble.ts'
 import type { Auth } from './auth/auth.ts'
+import { testBucket } from './engines/bucket/test-bucket.ts'
 import { type Principal, SCOPES, type Scope } from './engines/http/scope.ts'
+import { fakeJobs } from './engines/jobs/fake-jobs.ts'
 import { type Db, openStore } from './engines/store/store.ts'
 
 /** For tests: the whole manager in memory. Only the engines that need processes are replaced; they say what they were told. */
@@ -105,6 +108,7 @@ export async function startHarness(
     artifactBytes: async () => 1,
     presign: async (sha256) => `/bucket/${sha256}?signature=x`,
     loaders: async () => options.loaders ?? {},
+    images: testImages(clock, log),
     dial: { manager: 'https://manager.example:8443', fingerprint: 'f'.repeat(64) },
     parts: [],
     downloads: [],
@@ -165,6 +169,13 @@ export function newBox(serial = 'box-1') {
       return { ...body, proof: await signDocument('enrolment', body, signing) }
     },
   }
+}
+
+/** Appliance images on engines that nobody gets to. */
+function testImages(clock: Clock, log: Log): Engines['images'] {
+  const bucket = testBucket('/nowhere', clock)
+  const jobs = fakeJobs()
+  return { bucket, jobs, kinds: registerApplianceJobs(jobs, { bucket, builder: undefined, clock, log }), ticketKey: new Uint8Array(32) }
 }
 
 /** A site with one LAN. */

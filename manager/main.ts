@@ -156,6 +156,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     presign: async (sha256, name) => ((await bucket.head(sha256)) ? bucket.presign(sha256, { expiresSeconds: 3600, name }) : undefined),
     artifactBytes: async (sha256) => (await bucket.head(sha256))?.bytes,
     loaders: async () => loaders,
+    images: { bucket, jobs, kinds, ticketKey: Buffer.from(await secretFile(join(keys, 'tickets'), randomSecret), 'base64url') },
     dial: { manager: config.publicUrl, ...(config.publicUrl.startsWith('https:') ? { fingerprint: tls.fingerprint } : {}) },
     parts: [
       packagerRoutes({ ...building, jobs, kinds }),

@@ -1,4 +1,5 @@
 import type { Log } from '@bridgehead/shared/log.ts'
+import { type ApplianceJobs, registerApplianceJobs } from './appliances/jobs.ts'
 import { build, DEBIAN_SOURCES } from './builders/build.ts'
 import type { BuilderSources } from './builders/deps.ts'
 import type { IpxeTarget } from './builders/ipxe/request.ts'
@@ -17,11 +18,15 @@ export interface JobDeps extends Workshop {
 }
 
 /** Every kind of job there is: the same in the manager and in its workers. Call before `jobs.start()`. */
-export function registerJobs(jobs: Pick<Jobs, 'defineJob'>, deps: JobDeps): PackagerJobs & BuilderJobs & MediaJobs {
+export function registerJobs(
+  jobs: Pick<Jobs, 'defineJob'>,
+  deps: JobDeps,
+): PackagerJobs & BuilderJobs & MediaJobs & ApplianceJobs<unknown> {
   const { sources = DEBIAN_SOURCES } = deps
   return {
     ...registerPackagerJobs(jobs, deps),
     ...registerBuilderJobs(jobs, { ...deps, sources }),
+    ...registerApplianceJobs<unknown>(jobs, { ...deps, builder: undefined }),
     ...registerMediaJobs(jobs, { ...deps, compile: compileLoaders({ ...deps, sources }) }),
   }
 }

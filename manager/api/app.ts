@@ -27,7 +27,7 @@ export interface ApiDeps {
 
 const API = '/api/v1'
 /** Below /api/v1, these alone need nobody to be signed in. */
-const OPEN = new Set([`POST ${API}/enrol`])
+const OPEN = [new RegExp(`^POST ${API}/enrol$`), new RegExp(`^(GET|HEAD) ${API}/appliance-images/download/[^/]+$`)]
 /** These take bytes as they are, and see to type and size themselves. */
 const UPLOADS = new Set([`POST ${API}/sources`])
 
@@ -67,7 +67,7 @@ export function createApi({ principal, authHandler, parts, outside, version, log
     if (who) c.set('principal', who)
     if (!who && c.req.path === `${API}/reference` && c.req.header('accept')?.includes('text/html'))
       return c.redirect(`/signin?next=${encodeURIComponent(c.req.path)}`, 302) // a person with a browser
-    if (!who && !OPEN.has(`${c.req.method} ${c.req.path}`)) await requires('any')(c, next)
+    if (!who && !OPEN.some((one) => one.test(`${c.req.method} ${c.req.path}`))) await requires('any')(c, next)
     else await next()
   })
   app.use(`${API}/*`, unlessUpload(jsonOnly))

@@ -23,6 +23,8 @@ export interface CompileInput {
   siteKey?: string | undefined
   loaders: Readonly<Record<string, ArtifactRef>>
   managerKeys: readonly PublicKey[]
+  /** What the box itself shall run; undefined: as it is. */
+  appliance?: SiteState['appliance']
 }
 export type StateContent = Omit<SiteState, 'revision' | 'at'>
 
@@ -45,6 +47,7 @@ export function compile(input: CompileInput): StateContent {
     dns: site.dns,
     loaders: sortedByKey(input.loaders),
     managerKeys: input.managerKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x })),
+    ...(input.appliance === undefined ? {} : { appliance: input.appliance }),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { EventData } from '@bridgehead/shared/model/event.ts'
 import type { Tx } from '../engines/store/store.ts'
+import { keepBooted } from './box-facts.ts'
 
 interface Fact<D> {
   organisation: string
@@ -9,7 +10,9 @@ interface Fact<D> {
 }
 
 /** The appliance (re)started; a new SSH key goes into the state, so that hosts authorise it. */
-export async function onApplianceStarted(tx: Tx, { site, data }: Fact<EventData<'appliance.started'>>): Promise<boolean> {
+export async function onApplianceStarted(tx: Tx, fact: Fact<EventData<'appliance.started'>>): Promise<boolean> {
+  const { site, data } = fact
+  await keepBooted(tx, fact)
   const row = await tx.selectFrom('appliances').select('ssh_public_key').where('site', '=', site).executeTakeFirst()
   await tx.updateTable('appliances').set({ version: data.version, ssh_public_key: data.sshPublicKey }).where('site', '=', site).execute()
   return row !== undefined && row.ssh_public_key !== data.sshPublicKey

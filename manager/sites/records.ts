@@ -4,6 +4,7 @@ import type { Selectable } from 'kysely'
 import { invalidField, notFound, Problem } from '../engines/http/problem.ts'
 import type { Database } from '../engines/store/schema.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
+import { type BoxFacts, findBoxFacts, listBoxFacts } from './box-facts.ts'
 import type { NewSite, Site, SitePatch } from './model.ts'
 
 export interface SiteRow {
@@ -124,16 +125,23 @@ export async function present(
     .selectAll()
     .$if(some !== undefined, (query) => query.where('site', 'in', some ?? []))
     .execute()
+  const organisation = sites[0]?.organisation ?? ''
+  const [only] = sites.length === 1 ? sites : []
+  const facts = only ? new Map([[only.id, await findBoxFacts(db, only.id)]]) : await listBoxFacts(db, organisation)
   const stateOf = new Map(states.map((row) => [row.site, row.revision]))
   const boxOf = new Map(boxes.map((row) => [row.site, row]))
   return sites.map(({ organisation: _, subnet, ...site }) => {
     const box = boxOf.get(site.id)
     const stateRevision = stateOf.get(site.id) ?? 0
-    return { ...site, stateRevision, ...(box ? { appliance: presentBox(box, overlayAddress(subnet)) } : {}) }
+    return { ...site, stateRevision, ...(box ? { appliance: presentBox(box, overlayAddress(subnet), facts.get(site.id)) } : {}) }
   })
 }
 
-function presentBox(box: Selectable<Database['appliances']>, overlayAddress: string | undefined): NonNullable<Site['appliance']> {
+function presentBox(
+  box: Selectable<Database['appliances']>,
+  overlayAddress: string | undefined,
+  { booted, progress, repaired }: BoxFacts = {},
+): NonNullable<Site['appliance']> {
   return {
     enrolledAt: box.enrolled_at,
     version: box.version,
@@ -143,6 +151,9 @@ function presentBox(box: Selectable<Database['appliances']>, overlayAddress: str
     appliedAt: box.applied_at ?? undefined,
     refused: box.refused === null ? undefined : (JSON.parse(box.refused) as NonNullable<Site['appliance']>['refused']),
     sshPublicKey: box.ssh_public_key ?? undefined,
+    booted,
+    update: progress,
+    repaired,
   }
 }
 

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Log } from '@bridgehead/shared/log.ts'
-import { artifactsOf, type SiteState } from '@bridgehead/shared/model/state.ts'
+import { type ArtifactRef, artifactsOf, type SiteState } from '@bridgehead/shared/model/state.ts'
 import { Hono } from 'hono'
 import { Problem } from '../engines/http/problem.ts'
 import type { Db } from '../engines/store/store.ts'
@@ -10,16 +10,21 @@ export interface UplinkDeps {
   db: Db
   /** Path of a URL that anybody may GET for a while; undefined when the bucket has no such object. */
   presign(sha256: string, name: string): Promise<string | undefined>
+  /** What may be fetched for the release that a state names. */
+  artifactsOfRelease(jws: string): ArtifactRef[]
   log: Log
 }
 
 /** `GET /artifacts/{sha256}` for appliances: basic auth with site id and secret, then on to the bucket. Only what the site's state names. */
-export function uplinkRoutes({ db, presign, log }: UplinkDeps) {
+export function uplinkRoutes({ db, presign, artifactsOfRelease, log }: UplinkDeps) {
   return new Hono().get('/artifacts/:sha256', async (c) => {
     const site = await siteOf(db, c.req.header('authorization'))
     const wanted = c.req.param('sha256')
     const row = await db.selectFrom('site_states').select('state').where('site', '=', site).executeTakeFirst()
-    const ref = row?.state ? artifactsOf(JSON.parse(row.state) as SiteState).find((one) => one.sha256 === wanted) : undefined
+    const state = row?.state ? (JSON.parse(row.state) as SiteState) : undefined
+    const release = state?.appliance?.release
+    const named = [...(state ? artifactsOf(state) : []), ...(release ? artifactsOfRelease(release.jws) : [])]
+    const ref = named.find((one) => one.sha256 === wanted)
     if (!ref) throw new Problem('not-entitled', `the state of this site names no artifact "${wanted}"`)
     const url = await presign(ref.sha256, ref.name)
     if (url === undefined) {

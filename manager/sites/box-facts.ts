@@ -1,0 +1,63 @@
+import type { EventData } from '@bridgehead/shared/model/event.ts'
+import type { Db, Tx } from '../engines/store/store.ts'
+
+/** What the bound box last said of itself. `at` is its own clock, epoch ms. */
+export interface BoxFacts {
+  /** At its last start: what was really booted. */
+  booted?: (Omit<EventData<'appliance.started'>, 'sshPublicKey'> & { at: number }) | undefined
+  /** How far its last update is. */
+  progress?: (EventData<'appliance.update'> & { at: number }) | undefined
+  /** When it last made its other slot whole. */
+  repaired?: (EventData<'appliance.slot-repaired'> & { at: number }) | undefined
+}
+interface Fact<D> {
+  organisation: string
+  site: string
+  at: number
+  data: D
+}
+
+export async function keepBooted(
+  tx: Tx,
+  { data: { sshPublicKey: _, ...booted }, ...fact }: Fact<EventData<'appliance.started'>>,
+): Promise<void> {
+  await keep(tx, fact, { booted: JSON.stringify({ ...booted, at: fact.at }) })
+}
+
+export async function onApplianceUpdate(tx: Tx, fact: Fact<EventData<'appliance.update'>>): Promise<boolean> {
+  await keep(tx, fact, { progress: JSON.stringify({ ...fact.data, at: fact.at }) })
+  return false
+}
+
+export async function onSlotRepaired(tx: Tx, fact: Fact<EventData<'appliance.slot-repaired'>>): Promise<boolean> {
+  await keep(tx, fact, { repaired: JSON.stringify({ ...fact.data, at: fact.at }) })
+  return false
+}
+
+/** By site. */
+export async function listBoxFacts(tx: Tx | Db, organisation: string): Promise<Map<string, BoxFacts>> {
+  const rows = await tx.selectFrom('appliance_facts').selectAll().where('organisation', '=', organisation).execute()
+  return new Map(rows.map((row) => [row.site, parsed(row)]))
+}
+
+export async function findBoxFacts(tx: Tx | Db, site: string): Promise<BoxFacts> {
+  const row = await tx.selectFrom('appliance_facts').selectAll().where('site', '=', site).executeTakeFirst()
+  return row ? parsed(row) : {}
+}
+
+async function keep(
+  tx: Tx,
+  { organisation, site }: { organisation: string; site: string },
+  values: Partial<Record<'booted' | 'progress' | 'repaired', string>>,
+): Promise<void> {
+  await tx
+    .insertInto('appliance_facts')
+    .values({ organisation, site, booted: null, progress: null, repaired: null, ...values })
+    .onConflict((on) => on.column('site').doUpdateSet(values))
+    .execute()
+}
+
+function parsed(row: { booted: string | null; progress: string | null; repaired: string | null }): BoxFacts {
+  const read = <T>(text: string | null) => (text === null ? undefined : (JSON.parse(text) as T))
+  return { booted: read(row.booted), progress: read(row.progress), repaired: read(row.repaired) }
+}
