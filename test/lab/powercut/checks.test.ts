@@ -75,9 +75,9 @@ test('a promise binds all cuts after the entries that the log had when it was he
   const log = encodeLog([sector, 'flush', sector, 'flush'])
   const { entries } = indexLog((into, at) => log.copy(into, 0, at), log.length)
   const heard = [4096, 512, 2048].map((logBytes) => ({ kind: 'event', id: String(logBytes), logBytes, at: 0 }) as const)
-  expect(place(heard, entries).map(({ id, entry }) => [id, entry])).toEqual([
-    ['512', 0],
-    ['2048', 2],
-    ['4096', 4],
+  expect(place(heard, entries).map(({ logBytes, entry }) => [logBytes, entry])).toEqual([
+    [512, 0],
+    [2048, 2],
+    [4096, 4],
   ])
 })

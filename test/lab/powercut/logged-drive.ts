@@ -4,10 +4,16 @@
  * such zeros after it has written their head, and another entry may stand there by then.
  */
 export function loggedDrive(id: string, disk: string, log: string): string[] {
-  const file = (name: string, path: string) => ['-blockdev', `driver=file,node-name=${name},filename=${path},cache.no-flush=on,discard=ignore`]
+  const file = (name: string, path: string) => [
+    '-blockdev',
+    `driver=file,node-name=${name},filename=${path},cache.no-flush=on,discard=ignore`,
+  ]
   return [
     ...file(`${id}-file`, disk),
     ...file(`${id}-log`, log),
-    ...['-blockdev', `driver=blklogwrites,node-name=${id},file=${id}-file,log=${id}-log,log-sector-size=512,discard=ignore,detect-zeroes=off`],
+    ...[
+      '-blockdev',
+      `driver=blklogwrites,node-name=${id},file=${id}-file,log=${id}-log,log-sector-size=512,discard=ignore,detect-zeroes=off`,
+    ],
   ]
 }

@@ -1,0 +1,166 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '@bridgehead/shared/log.ts'
+import type { Accelerator } from '../accelerator.ts'
+import { createBox } from '../box/box.ts'
+import type { Home } from '../box/home.ts'
+import { INNER } from '../box/home.ts'
+import { createLab } from '../lab.ts'
+import { ipIn, type LabNode } from '../node.ts'
+import { waitFor } from '../wait.ts'
+import { type Checked, fastDirectory, type Recording } from './campaign.ts'
+import { renewAll } from './clients.ts'
+import type { Cut } from './cuts.ts'
+import { openFile } from './file-disk.ts'
+import { createInspector } from './inspect.ts'
+import { replay } from './replayed-disk.ts'
+import { place, type Testimony } from './witness.ts'
+
+/** A place where a machine can be plugged in: two switches, and a machine on the inner one. */
+export interface Lane {
+  name: string
+  node: LabNode
+  bridge: string
+  guest: LabNode
+  directory: string
+  /** Whether the box's own manager is there. */
+  manager: boolean
+  close(): Promise<void>
+}
+
+export interface Booted {
+  cut: Cut
+  phase: string
+  lane: string
+  /** What the screen said was started. */
+  version: string | undefined
+  slot: string | undefined
+  /** Power-on until its screen, and until every machine had its lease back. */
+  screenMs: number
+  servedMs: number | undefined
+  leases: number
+  problems: string[]
+}
+
+/** The recording's own home, where its manager is. */
+export async function homeLane(home: Home): Promise<Lane> {
+  const guest = await home.guest('after')
+  const { node, bridge, directory } = { node: home.place.lan, bridge: home.bridge, directory: home.lab.directory }
+  return { name: 'home', node, bridge, guest, directory, manager: true, close: async () => undefined }
+}
+
+/** The same wires, with an uplink that gives an address and leads to nobody. */
+export async function lonelyLane(log: Log): Promise<Lane> {
+  const lab = await createLab({ sites: 1, log })
+  try {
+    const [site] = lab.sites
+    if (!site) throw new Error('the lab has no site')
+    site.foreignDhcp()
+    await ipIn(site.appliance.namespace, ['link set eth0 down'])
+    const inner = await site.innerSwitch()
+    const guest = await inner.host('after')
+    await ipIn(guest.namespace, [`addr add ${INNER.guest} brd + dev eth0`])
+    return { name: 'lonely', node: site.lan, bridge: inner.bridge, guest, directory: lab.directory, manager: false, close: lab.close }
+  } catch (error) {
+    await lab.close()
+    throw error
+  }
+}
+
+const SCREEN = /Bridgehead (\S+), (\S+), slot ([AB])/
+const IN_MEMORY = /data partition|kept in memory/i
+let boots = 0
+
+/** Cuts that are booted, as they were checked. */
+export async function bootCuts(
+  recording: Recording,
+  cuts: readonly Checked[],
+  lanes: readonly Lane[],
+  { accelerator, progress }: { accelerator: Accelerator; progress: (booted: Booted, done: number) => void },
+): Promise<Booted[]> {
+  const scratch = await mkdtemp(join(fastDirectory(), 'bridgehead-boots-'))
+  const disk = replay(recording)
+  const promises = place(recording.heard, recording.log.entries)
+  const done: Booted[] = []
+  const waiting = [...cuts]
+  const work = async (lane: Lane): Promise<void> => {
+    for (;;) {
+      const next = waiting.shift()
+      if (!next) return
+      const card = join(scratch, `${lane.name}.img`)
+      disk.cut(next.cut).copyTo(card)
+      const before = promises.filter(({ entry }) => entry <= next.cut.at)
+      const booted = await bootOne({ lane, card, checked: next, before, recording, accelerator, scratch })
+      done.push(booted)
+      progress(booted, done.length)
+    }
+  }
+  try {
+    await Promise.all(lanes.map(work))
+  } finally {
+    disk.close()
+    await rm(scratch, { recursive: true, force: true })
+  }
+  return done
+}
+
+interface BootOne {
+  lane: Lane
+  card: string
+  checked: Checked
+  before: readonly Testimony[]
+  recording: Recording
+  accelerator: Accelerator
+  scratch: string
+}
+
+async function bootOne({ lane, card, checked, before, recording, accelerator, scratch }: BootOne): Promise<Booted> {
+  const { cut, phase } = checked
+  const number = (++boots).toString(16).padStart(2, '0')
+  const mac = (nic: number) => `52:54:00:b1:${number}:0${nic}`
+  const nics = [
+    { mac: mac(0), bridge: 'br0' },
+    { mac: mac(1), bridge: lane.bridge },
+  ]
+  const name = `after-cut-${cut.at}`
+  const box = await createBox({ name, board: 'bios-ahci', card, nics, node: lane.node, directory: lane.directory, accelerator })
+  const problems: string[] = []
+  const booted: Booted = {
+    ...{ cut, phase, lane: lane.name, version: undefined, slot: undefined, screenMs: 0, servedMs: undefined, leases: 0 },
+    problems,
+  }
+  const since = await box.powerOn()
+  try {
+    const line = await waitFor('its screen', () => box.serial.find(SCREEN), { ms: LIMIT_MS, details: () => box.serial.last(12) })
+    booted.screenMs = line.at - since
+    const [, version, , slot] = SCREEN.exec(line.text) ?? []
+    Object.assign(booted, { version, slot })
+    if (version === undefined || ![...recording.systems.values()].includes(version)) problems.push(`an unknown version ${version} came up`)
+    const leases = new Map(before.flatMap((one) => (one.kind === 'lease' ? [[one.mac, one.ip] as const] : [])))
+    booted.leases = leases.size
+    if (leases.size > 0) {
+      problems.push(...(await renewAll(lane.guest, leases, LIMIT_MS)))
+      booted.servedMs = Date.now() - since
+    }
+    const trouble = box.serial.find(IN_MEMORY)
+    if (trouble) problems.push(`the screen says: ${trouble.text}`)
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error))
+  } finally {
+    await box.cutPower()
+  }
+  const left = openFile(card)
+  const { problems: found } = await createInspector({ systems: recording.systems }).inspect(cut, left, before, scratch)
+  left.close()
+  problems.push(...found.map((text) => `afterwards: ${text}`))
+  return booted
+}
+/** A boot takes about half a minute where QEMU has no KVM. */
+const LIMIT_MS = 180_000
+
+/** One line for people. */
+export function told({ cut, phase, lane, version, slot, screenMs, servedMs, leases, problems }: Booted): string {
+  const served = servedMs === undefined ? '' : `, ${leases} leases back after ${(servedMs / 1000).toFixed(0)} s`
+  const how = problems.length === 0 ? 'well' : problems.join('; ')
+  return `${cut.kind} cut at ${cut.at} (${phase}, ${lane}): ${version} in ${slot}, screen after ${(screenMs / 1000).toFixed(0)} s${served}: ${how}`
+}
