@@ -72,10 +72,9 @@ export function decideRollout(plan: RolloutPlan, sites: readonly RolloutSite[]):
   const verdict = verdictOf(plan, failed, judged, open)
   const decided = judged.map(({ site, wave, outcome, why }): SiteDecision => {
     const begun = site.told && (outcome === 'committed' || outcome === 'failed' || !RECALLABLE.has(phaseOf(site, plan.release.id)))
-    const told =
-      verdict.state === 'stopped'
-        ? begun && outcome !== 'failed'
-        : site.told || (verdict.state === 'running' && !site.skipped && wave !== undefined && open !== undefined && wave <= open)
+    const reached = wave !== undefined && (open === undefined || wave <= open)
+    const goesOn = plan.state === 'running' && verdict.state !== 'stopped'
+    const told = verdict.state === 'stopped' ? begun && outcome !== 'failed' : site.told || (goesOn && !site.skipped && reached)
     return { site: site.id, wave, told: told && !(site.skipped && !begun), outcome: outcome === 'waiting' && told ? 'told' : outcome, why }
   })
   return { ...verdict, wave: verdict.state === 'done' ? undefined : open, sites: decided }
