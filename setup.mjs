@@ -81,6 +81,8 @@ const COMMANDS = {
   check: { needs: [], run: ['test/run.ts', 'check'] },
   test: { needs: ['manager', 'images', 'media', 'lab', 'clients'], run: ['test/run.ts', 'test'] },
   'test:deep': { needs: ['manager', 'images', 'media', 'builders', 'firmware', 'lab', 'clients'], run: ['test/run.ts', 'deep'] },
+  // Its programs are packages of their own, by image/lock/tools-*.json: nothing of them is installed here.
+  image: { needs: [], run: ['manager/packagers/appliance-image/command.ts'] },
   bench: { needs: ['manager', 'images', 'media', 'builders', 'clients', 'peers', 'lab'], run: ['test/bench/main.ts'] },
 }
 

@@ -9,6 +9,8 @@ const RULES: readonly { from: RegExp; to: RegExp; why: string }[] = [
   { from: /^shared\/(wire|model|boot)\//, to: /^(node:|execa|pino)/, why: 'cores do no I/O and run in a browser too' },
   { from: /^appliance\//, to: /^(manager|image|test)\//, why: 'appliance and manager meet in shared only' },
   { from: /^manager\//, to: /^(appliance|test)\//, why: 'appliance and manager meet in shared only' },
+  { from: /^image\//, to: /^(appliance|manager|test)\//, why: "image describes the appliance's disk; the manager's packager builds it" },
+  { from: /^image\//, to: /^node:/, why: 'image is values and pure functions, and files for the box' },
   { from: /^manager\/engines\//, to: /^manager\/(?!engines\/|config)/, why: 'engines know no category' },
   {
     from: /^manager\/builders\//,

@@ -50,6 +50,11 @@ export function chooseArchive(targets: readonly IndexTarget[], sources: readonly
   return { codename, parts: [...parts.values()].sort((a, b) => order(a) - order(b)) }
 }
 
+/** Only the backports of a suite; they lie where the suite itself does and are signed by the same key. */
+export function backportsOf({ codename, parts }: Archive): Archive {
+  return { codename, parts: parts.filter((part) => part.suite === codename).map((part) => ({ ...part, suite: `${codename}-backports` })) }
+}
+
 /** The archive as apt's own files write it; without credentials, for the installed machine. */
 export function formatDeb822(archive: Archive): string {
   return archive.parts

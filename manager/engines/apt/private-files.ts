@@ -53,3 +53,23 @@ export function downloadList(text: string): { uri: string; name: string; bytes: 
     return match?.[1] && match[2] ? [{ uri: match[1], name: match[2], bytes: Number(match[3]) }] : []
   })
 }
+
+/** One .deb. */
+export interface PackageVersion {
+  name: string
+  version: string
+  sha256: string
+}
+
+/** What `apt-cache show` says, by package: the first stanza of each counts. */
+export function packageVersions(text: string): Map<string, PackageVersion & { depends: string[] }> {
+  const found = new Map<string, PackageVersion & { depends: string[] }>()
+  for (const stanza of text.split(/\n\n+/)) {
+    const field = (name: string) => new RegExp(`^${name}: (.+)$`, 'm').exec(stanza)?.[1]
+    const [name, version, sha256] = [field('Package'), field('Version'), field('SHA256')]
+    const depends = (field('Depends') ?? '').split(/[,|]/).map((wish) => wish.trim().split(/[ (:]/)[0] ?? '')
+    if (name && version && sha256 && !found.has(name))
+      found.set(name, { name, version, sha256, depends: depends.filter((wish) => wish !== '') })
+  }
+  return found
+}

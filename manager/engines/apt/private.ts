@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Clock, systemClock } from '@bridgehead/shared/clock.ts'
 import { ExecaError, execa } from 'execa'
 import type { Apt } from './apt.ts'
-import { type Archive, ArchiveError, withoutCredentials } from './archive.ts'
-import { downloadList, privateConfiguration, sourceLines } from './private-files.ts'
+import { type Archive, ArchiveError, backportsOf, withoutCredentials } from './archive.ts'
+import { downloadList, type PackageVersion, packageVersions, privateConfiguration, sourceLines } from './private-files.ts'
 
 /** Debian's archive, read by an apt with a state directory of its own. Every file is checked by apt: signature of the index, sha256 of the file. */
 export interface PrivateApt {
@@ -17,6 +17,10 @@ export interface PrivateApt {
   version(pkg: string): Promise<string | undefined>
   /** The .deb, as a file in `toDirectory`. */
   download(pkg: string, toDirectory: string): Promise<{ file: string; version: string; sha256: string }>
+  /** Newest version of each package, in the given order, with the names that it depends on. Throws ArchiveError naming what the archive has not. */
+  newest(pkgs: readonly string[]): Promise<(PackageVersion & { depends: string[] })[]>
+  /** These very packages, in one go: path of each one's .deb. Throws ArchiveError when the archive has another version by now, or other bytes. */
+  downloadExactly(pkgs: readonly PackageVersion[], toDirectory: string): Promise<string[]>
   /** What `apt-get source --download-only` gives: paths in `toDirectory`, the .dsc among `files` too. Without `version`, the newest. */
   source(pkg: string, toDirectory: string, version?: string): Promise<{ dsc: string; files: string[]; version: string; places: string[] }>
 }
@@ -27,6 +31,8 @@ export interface PrivateAptOptions {
   suite?: string | undefined
   architecture: 'amd64' | 'arm64' | 'all'
   components: readonly string[]
+  /** The suite's backports, and nothing else: newer packages of the next release, rebuilt for this one. */
+  backports?: boolean | undefined
   /** Source packages instead of binary ones. */
   sources?: boolean | undefined
   /** Lists stay here, below `apt/`, and are good for an hour. */
@@ -44,7 +50,8 @@ const FRESH_MS = 3_600_000
 export async function withPrivateApt<T>(options: PrivateAptOptions, use: (archive: PrivateApt) => Promise<T>): Promise<T> {
   const { apt, suite, workDirectory, signal, clock = systemClock } = options
   await mkdir(workDirectory, { recursive: true })
-  const archive = await apt.archive({ suite, workDirectory: join(workDirectory, 'apt', 'machine'), signal })
+  const whole = await apt.archive({ suite, workDirectory: join(workDirectory, 'apt', 'machine'), signal })
+  const archive = options.backports ? backportsOf(whole) : whole
   const lines = sourceLines(archive, options)
   const reach = await apt.reach()
   const name = createHash('sha256')
@@ -75,6 +82,28 @@ export async function withPrivateApt<T>(options: PrivateAptOptions, use: (archiv
       await run(['apt-get', '-qq', 'download', pkg], { what: `${what} (${withoutCredentials(one.uri)})`, cwd: toDirectory })
       const file = join(toDirectory, one.name)
       return { file, version, sha256: await sha256Of(file) }
+    },
+    async newest(pkgs) {
+      const text = await run(['apt-cache', 'show', '--no-all-versions', ...pkgs], { what: `packages ${pkgs.join(', ')}` })
+      const known = packageVersions(text)
+      return pkgs.map((pkg) => {
+        const found = known.get(pkg)
+        if (!found) throw new ArchiveError(`package ${pkg} is not in ${places(archive)}`)
+        return found
+      })
+    },
+    async downloadExactly(pkgs, toDirectory) {
+      await mkdir(toDirectory, { recursive: true })
+      const wishes = pkgs.map(({ name, version }) => `${name}=${version}`)
+      const what = `packages ${wishes.join(', ')}`
+      await run(['apt-get', '-qq', 'download', ...wishes], { what, cwd: toDirectory })
+      const bySha = new Map<string, string>()
+      for (const name of await readdir(toDirectory)) bySha.set(await sha256Of(join(toDirectory, name)), join(toDirectory, name))
+      return pkgs.map(({ name, version, sha256 }) => {
+        const file = bySha.get(sha256)
+        if (file === undefined) throw new ArchiveError(`package ${name} ${version} of ${places(archive)} does not have sha256 ${sha256}`)
+        return file
+      })
     },
     async source(pkg, toDirectory, version) {
       await mkdir(toDirectory, { recursive: true })

@@ -9,6 +9,8 @@ const TABLE_SECTORS = (ENTRIES * ENTRY_BYTES) / SECTOR_BYTES
 export const PARTITION_TYPES = {
   biosBoot: '21686148-6449-6e6f-744e-656564454649',
   esp: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
+  basicData: 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7',
+  linux: '0fc63daf-8483-4772-8e79-3d69d8477de4',
   'root-x86_64': '4f68bce3-e8cd-4db1-96e7-fbcaf984b709',
   'root-arm64': 'b921b045-1df0-41c3-af44-4c6f280d3fae',
 } as const

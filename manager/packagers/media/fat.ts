@@ -25,13 +25,15 @@ export interface FatOptions {
   /** An empty or missing directory for the caller's files under their names. */
   stage: string
   signal: AbortSignal
+  /** Directory of mkfs.vfat, mmd and mcopy; this machine's when left out. */
+  programs?: string | undefined
 }
 
 /**
  * Writes a FAT file system into a file, without root or loop devices. Directories and files are written in the order of their names, so that
  * the same files give the same bytes on every machine. Throws ExecaError (mtools says which file did not fit), or the signal's reason.
  */
-export async function writeFat({ image, offset, bytes, type, label, id, files, stage, signal }: FatOptions): Promise<void> {
+export async function writeFat({ image, offset, bytes, type, label, id, files, stage, signal, programs }: FatOptions): Promise<void> {
   const file = await open(image, 'a')
   try {
     if ((await file.stat()).size < offset + bytes) await file.truncate(offset + bytes)
@@ -42,7 +44,14 @@ export async function writeFat({ image, offset, bytes, type, label, id, files, s
     execa(program, args, {
       stdin: 'ignore',
       cancelSignal: signal,
-      env: { SOURCE_DATE_EPOCH: String(MEDIA_TIME), TZ: 'UTC', LC_ALL: 'C', MTOOLS_SKIP_CHECK: '1', MTOOLS_LOWER_CASE: '0' },
+      env: {
+        ...(programs === undefined ? {} : { PATH: `${programs}:${process.env.PATH}` }),
+        SOURCE_DATE_EPOCH: String(MEDIA_TIME),
+        TZ: 'UTC',
+        LC_ALL: 'C',
+        MTOOLS_SKIP_CHECK: '1',
+        MTOOLS_LOWER_CASE: '0',
+      },
     })
   const format = ['--invariant', '-F', String(type), '-i', id, '-n', label, `--offset=${offset / SECTOR_BYTES}`]
   await run('mkfs.vfat', [...format, ...(type === 16 ? ['-s', '4'] : []), image, String(bytes / 1024)])

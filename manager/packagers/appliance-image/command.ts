@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+// npm run image -- x86_64|rpi [--dev] [--out DIR] [--update-lock]
+import { copyFile, mkdir, rename, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { BOARDS, type Board } from '@bridgehead/image/boards.ts'
+import { systemClock } from '@bridgehead/shared/clock.ts'
+import { machineApt } from '../../engines/apt/apt.ts'
+import { withWorkDirectory } from '../host-image/work-directory.ts'
+import { writeLock } from './locks.ts'
+import { type ApplianceImageDeps, makeImage, planImage } from './make-image.ts'
+import { ApplianceImageRequest } from './request.ts'
+import { newestLock, newestTools } from './update-lock.ts'
+
+const USAGE = `usage: npm run image -- ${BOARDS.join('|')} [options]
+  --dev            quick: gzip instead of xz, some 40 % larger
+  --out DIR        where the files go (dist/image)
+  --version V      version of the release (package.json's)
+  --app DIR        the daemon's bundle, instead of this source's own
+  --overlay DIR    files that come over everything else; for tests
+  --update-lock    take the newest packages of the Debian release, write image/lock/, and end`
+
+const WORK = fileURLToPath(new URL('../../../.bridgehead/image', import.meta.url))
+const say = (line: string) => void process.stderr.write(`image: ${line}\n`)
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    dev: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'dist/image' },
+    version: { type: 'string' },
+    app: { type: 'string' },
+    overlay: { type: 'string' },
+    work: { type: 'string', default: WORK },
+    'update-lock': { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const board = BOARDS.find((name) => name === positionals[0])
+if (values.help || board === undefined || positionals.length !== 1) {
+  process.stderr.write(`${USAGE}\n`)
+  process.exit(values.help ? 0 : 2)
+}
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)))
+const deps = { apt: machineApt(), clock: systemClock, signal: interrupted.signal, workDirectory: resolve(values.work) }
+await (values['update-lock'] ? updateLock(board) : build(board)).catch((error: unknown) => {
+  say(error instanceof Error ? error.message : String(error))
+  process.exit(1)
+})
+
+async function updateLock(name: Board): Promise<void> {
+  const boardLock = await newestLock(name, deps)
+  await writeLock(name, boardLock)
+  for (const architecture of ['amd64', 'arm64'] as const) await writeLock(`tools-${architecture}`, await newestTools(architecture, deps))
+  say(`image/lock/${name}.json names ${boardLock.packages.length} packages; git diff shows what changed`)
+}
+
+async function build(name: Board): Promise<void> {
+  const started = systemClock.now()
+  const out = resolve(values.out)
+  await mkdir(out, { recursive: true })
+  const progress: ApplianceImageDeps['progress'] = (fraction, text) => {
+    say(`${String(Math.round(fraction * 100)).padStart(3)} % ${text}`)
+  }
+  const request = ApplianceImageRequest.parse({ board: name, dev: values.dev, ...(values.version ? { version: values.version } : {}) })
+  const changes = { app: values.app && resolve(values.app), overlay: values.overlay && resolve(values.overlay) }
+  await withWorkDirectory(deps.workDirectory, 'image', async (work) => {
+    const plan = await planImage(request, changes, { work, signal: deps.signal })
+    const made = await makeImage(plan, { ...deps, work, progress })
+    const base = join(out, `bridgehead-${name}`)
+    for (const [file, to] of [
+      [made.image, '.img'],
+      [made.slot, '.slot'],
+      [made.blocks, '.blocks'],
+      [made.sbom, '.spdx.json'],
+      [made.licences, '-licences.txt'],
+    ] as const) {
+      await copyFile(file, `${base}${to}.next`)
+      await rename(`${base}${to}.next`, `${base}${to}`)
+    }
+    const slotMiB = ((await stat(`${base}.slot`)).size / 1_048_576).toFixed(1)
+    const steps = Object.entries(made.seconds).map(([step, took]) => `${step} ${took} s`)
+    say(
+      `${base}.img: version ${made.release.version}, kernel ${made.release.kernel}, slot ${slotMiB} MiB, bridgehead.json at ${made.configOffset}`,
+    )
+    say(`${((systemClock.now() - started) / 1000).toFixed(1)} s (${steps.join(', ')})`)
+  })
+}

@@ -1,0 +1,38 @@
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Lock, LockedPackage } from '@bridgehead/image/lock.ts'
+import { COMPONENTS } from '@bridgehead/image/packages.ts'
+import type { Apt } from '../../engines/apt/apt.ts'
+import { withPrivateApt } from '../../engines/apt/private.ts'
+import { withWorkDirectory } from '../host-image/work-directory.ts'
+import { isThere } from '../media/parts/spec.ts'
+
+export interface PackageDeps {
+  apt: Apt
+  signal: AbortSignal
+  /** Lasts: packages are kept in `debs/`, by their sha256. */
+  workDirectory: string
+}
+
+/** The .deb files of a lock: from the cache, else from the archive. sha256 -> path. Throws ArchiveError naming what cannot be had. */
+export async function getPackages(lock: Lock, packages: readonly LockedPackage[], deps: PackageDeps): Promise<Map<string, string>> {
+  const directory = join(deps.workDirectory, 'debs')
+  await mkdir(directory, { recursive: true })
+  const at = ({ sha256 }: LockedPackage) => join(directory, `${sha256}.deb`)
+  const missing: LockedPackage[] = []
+  for (const one of packages) if (!(await isThere(at(one)))) missing.push(one)
+  for (const backports of [false, true]) {
+    const wanted = missing.filter((one) => (one.backports ?? false) === backports)
+    if (wanted.length === 0) continue
+    await withWorkDirectory(deps.workDirectory, 'fetch', (work) =>
+      withPrivateApt(
+        { ...deps, suite: lock.suite, architecture: lock.architecture, components: COMPONENTS, backports },
+        async (archive) => {
+          const files = await archive.downloadExactly(wanted, work)
+          for (const [index, one] of wanted.entries()) await rename(files[index] ?? '', at(one))
+        },
+      ),
+    )
+  }
+  return new Map(packages.map((one) => [one.sha256, at(one)]))
+}
