@@ -75,6 +75,18 @@ async function followed(id: string): Promise<JobStatus | undefined> {
   return last
 }
 
+test('the command takes only the queues it is told; a job in another says that nobody works on it, until somebody does', async () => {
+  await start([...CLI, '--queues', 'build'], here())
+  await jobs.enqueue(unknown, {}, { id: 'not-for-it' })
+  const sentence = 'waits: no worker serves the queue "package"; start one with "bridgehead worker --queues package"'
+  const seen = async () => (await jobs.status('not-for-it'))?.text
+  await expect.poll(seen, { timeout: 20_000 }).toBe(sentence) // a worker that is gone is remembered for some seconds
+  expect(await jobs.list({ states: ['waiting'] })).toMatchObject([{ id: 'not-for-it', state: 'waiting', text: sentence }])
+  const following = followed('not-for-it')
+  await start(CLI, here())
+  expect(await following).toMatchObject({ state: 'failed', text: '' })
+})
+
 test('the command works beside the manager, says how it is by log lines, and ends on SIGTERM', async () => {
   const worker = await start(CLI, here())
   expect(worker.lines.at(-1)).toMatchObject({ event: 'worker.ready', name: 'worker', queues: ['build', 'package'], concurrency: 1 })
@@ -84,14 +96,6 @@ test('the command works beside the manager, says how it is by log lines, and end
   expect(await worker.ended).toBe(0)
   expect(worker.lines.map((line) => line.event)).toEqual(['worker.ready', 'job.started', 'job.failed', 'worker.stopping', 'worker.stopped'])
   expect(JSON.stringify(worker.lines)).not.toContain(await password())
-})
-
-test('the command takes only the queues it is told', async () => {
-  await start([...CLI, '--queues', 'build'], here())
-  await jobs.enqueue(unknown, {}, { id: 'not-for-it' })
-  await systemClock.sleep(1_500)
-  expect(await jobs.status('not-for-it')).toMatchObject({ state: 'waiting' })
-  await jobs.cancel('not-for-it')
 })
 
 test.runIf(confined)('a worker that is told to stop gives its build to the next one; cancelled, it leaves no process', async () => {

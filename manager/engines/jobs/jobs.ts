@@ -5,6 +5,7 @@ import { type Job, Queue, QueueEvents, type QueueEventsListener } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import type { RedisServer } from '../bus/redis.ts'
+import { whyUnserved } from './presence.ts'
 import { bullName, cancelKey, KEY_PREFIX, QUEUES, type QueueName } from './queues.ts'
 import type { JobContext } from './run-job.ts'
 import { type JobState, type JobStatus, STATES, statusOf, typesOf } from './status.ts'
@@ -133,7 +134,7 @@ export function createJobs({
     const job: Job | undefined = await where.queue.getJob(id)
     if (!job) return undefined
     const { logs } = await where.queue.getJobLogs(id, -SHOWN_LINES, -1)
-    return statusOf(job, where.name, state, logs)
+    return statusOf(job, where.name, state, logs, await whyUnserved(running().shared, where.name))
   }
 
   return {
@@ -216,12 +217,14 @@ export function createJobs({
       }
     },
     async list({ states = STATES, limit = 100 } = {}) {
+      const { queues, shared } = running()
       const found = await Promise.all(
-        [...running().queues].flatMap(([name, queue]) =>
-          typesOf(states).map(async (type) =>
-            ((await queue.getJobs([type], 0, limit - 1)) as Job[]).map((job) => statusOf(job, name, type, [])),
-          ),
-        ),
+        [...queues].map(async ([name, queue]) => {
+          const unserved = await whyUnserved(shared, name)
+          const ofType = async (type: ReturnType<typeof typesOf>[number]) =>
+            ((await queue.getJobs([type], 0, limit - 1)) as Job[]).map((job) => statusOf(job, name, type, [], unserved))
+          return (await Promise.all(typesOf(states).map(ofType))).flat()
+        }),
       )
       return found
         .flat()

@@ -19,6 +19,9 @@ export const queueKeys = (queue: QueueName): string => `${KEY_PREFIX}:${bullName
 /** Set while somebody wants this job to end, in whatever process it runs. */
 export const cancelKey = (queue: QueueName, id: string): string => `${KEY_PREFIX}:${bullName(queue)}:${id}:cancel`
 
+/** There while some process works on the queue; expires by itself. */
+export const servedKey = (queue: QueueName): string => `${KEY_PREFIX}:${bullName(queue)}:served`
+
 /** `build,package`, `all` or `none` -> queues that workers may have. */
 export const QueueList = z.string().transform((text, context): readonly QueueName[] => {
   if (text === 'all') return WORKER_QUEUES

@@ -38,17 +38,18 @@ export const typesOf = (states: readonly JobState[]) => [...new Set(states.flatM
 
 const Progress = z.object({ fraction: z.number(), text: z.string() }).catch({ fraction: 0, text: '' })
 
-/** `type`: BullMQ's word for the job's state. */
-export function statusOf(job: Job, queue: QueueName, type: string, lines: string[]): JobStatus {
+/** `type`: BullMQ's word for the job's state. `unserved`: why nobody takes it while it waits. */
+export function statusOf(job: Job, queue: QueueName, type: string, lines: string[], unserved?: string): JobStatus {
   const cancelled = type === 'failed' && job.failedReason === CANCELLED
   const { fraction, text } = Progress.parse(job.progress)
+  const state = cancelled ? 'cancelled' : type === 'active' || type === 'completed' || type === 'failed' ? type : 'waiting'
   return {
     id: job.id ?? '',
     name: job.name,
     queue,
-    state: cancelled ? 'cancelled' : type === 'active' || type === 'completed' || type === 'failed' ? type : 'waiting',
+    state,
     fraction: type === 'completed' ? 1 : fraction,
-    text,
+    text: (state === 'waiting' ? unserved : undefined) ?? text,
     lines,
     error: type === 'failed' && !cancelled ? reasonOf(job) : undefined,
     createdAt: job.timestamp,

@@ -2,6 +2,7 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { QueueEventsProducer, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { keepPresent } from './presence.ts'
 import { bullName, cancelKey, KEY_PREFIX, type QueueName } from './queues.ts'
 import { CANCELLED, type Handlers, runJob } from './run-job.ts'
 
@@ -88,12 +89,14 @@ export function startWorker(
   worker.on('lockRenewalFailed', (jobs) => {
     for (const job of jobs) if (worker.cancelJob(job, 'another process has this job now')) log.warn('job.lost', { job })
   })
+  const present = keepPresent(shared, queue, { clock, failed })
   return {
     queue,
     counts,
-    ready: () => Promise.all([worker.waitUntilReady(), producer.waitUntilReady()]),
+    ready: () => Promise.all([worker.waitUntilReady(), producer.waitUntilReady(), present.said]),
     cancel: (id) => worker.cancelJob(id, CANCELLED),
     async close() {
+      present.end()
       const closed = worker.close() // first, or it would take back at once what is put back
       worker.cancelAllJobs('this process stops')
       await closed
