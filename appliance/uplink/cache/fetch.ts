@@ -17,9 +17,9 @@ const MAX_REDIRECTS = 5
 const SILENCE_MS = 30_000
 
 /**
- * Begins to fetch an artifact from byte `from` on, up to and with byte `to` where that is given. Follows redirects; the password goes to the first address alone, for what it
- * redirects to carries its own permission in the URL. Resolves with a 200 (whole) or 206 (from `from`) answer, whose body the caller
- * reads or destroys. Throws FetchError.
+ * Begins to fetch an artifact from byte `from` on, up to and with byte `to` where that is given. Follows redirects; the password goes
+ * to the first address alone, for what it redirects to carries its own permission in the URL. Resolves with a 200 (whole) or 206 (from
+ * `from`) answer, whose body the caller reads or destroys. Throws FetchError.
  */
 export async function fetchArtifact(
   { url, user, password }: ArtifactSource,
