@@ -1,4 +1,10 @@
-import { createServer as createHttp } from 'node:http'
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  ServerResponse,
+} from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { Log } from '@bridgehead/shared/log.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
@@ -22,8 +28,12 @@ export interface ListenerOptions {
 /** Serves `fetch` at one address. Requests under way get 2 s when it stops. */
 export function createListener({ name, host, port, variable, fetch, tls, log }: ListenerOptions): Service & { port(): number } {
   const server = tls
-    ? createAdaptorServer({ fetch, createServer: createHttps, serverOptions: { ...tls, minVersion: 'TLSv1.2' } })
-    : createAdaptorServer({ fetch, createServer: createHttp })
+    ? createAdaptorServer({
+        fetch,
+        createServer: createHttps,
+        serverOptions: { ...tls, minVersion: 'TLSv1.2', ServerResponse: SpelledResponse },
+      })
+    : createAdaptorServer({ fetch, createServer: createHttp, serverOptions: { ServerResponse: SpelledResponse } })
   return {
     name,
     start: () =>
@@ -49,6 +59,23 @@ export function createListener({ name, host, port, variable, fetch, tls, log }: 
       return typeof address === 'object' && address !== null ? address.port : port
     },
   }
+}
+
+/**
+ * Writes `Content-Length` with capitals, which `Headers` loses. To HTTP both are the same (RFC 9110 §5.1); GRUB 2.12 compares bytes
+ * (grub-core/net/http.c, parse_line), and a file whose length it has not read does not load.
+ */
+class SpelledResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
+  override writeHead(status: number, reason?: string | Written, headers?: Written): this {
+    return typeof reason === 'string' ? super.writeHead(status, reason, spelled(headers)) : super.writeHead(status, spelled(reason))
+  }
+}
+type Written = OutgoingHttpHeaders | OutgoingHttpHeader[]
+
+function spelled(headers: Written | undefined): Written | undefined {
+  if (headers === undefined || Array.isArray(headers) || headers['content-length'] === undefined) return headers
+  const { 'content-length': length, ...rest } = headers
+  return { ...rest, 'Content-Length': length }
 }
 
 function whyNot(cause: NodeJS.ErrnoException, host: string, port: number, variable: string): string {
