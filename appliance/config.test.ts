@@ -45,11 +45,11 @@ test('help and version need no file', () => {
 })
 
 for (const { what, content, env, says } of [
-  { what: 'no manager', content: { token: GOOD.token }, says: /manager: expected the manager's URL/ },
+  { what: 'no manager', content: { token: GOOD.token }, says: /token: expected "manager" beside it/ },
   { what: 'plain http to another machine', content: { manager: 'http://10.0.0.1:8420' }, says: /manager: expected https/ },
   { what: 'a short fingerprint', content: { ...GOOD, fingerprint: 'abcd' }, says: /fingerprint: expected a SHA-256/ },
   { what: 'an unknown name', content: { ...GOOD, tokne: 'x' }, says: /tokne/ },
-  { what: 'no JSON', content: '{', says: /cannot read .* as JSON/ },
+  { what: 'no JSON', content: '{', says: /line 1: no valid JSON here/ },
   { what: 'an unknown port', content: GOOD, env: { BRIDGEHEAD_PORTS: 'ftp=21' }, says: /BRIDGEHEAD_PORTS: expected .* got "ftp=21"/ },
   { what: 'a port out of range', content: GOOD, env: { BRIDGEHEAD_PORTS: 'dns=70000' }, says: /BRIDGEHEAD_PORTS/ },
   { what: 'an unknown log level', content: GOOD, env: { BRIDGEHEAD_LOG: 'loud' }, says: /BRIDGEHEAD_LOG: expected one of/ },

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { ApplianceConfig, Fingerprint } from '@bridgehead/shared/model/enrolment.ts'
+import { type ApplianceConfig, Fingerprint } from '@bridgehead/shared/model/enrolment.ts'
 import { z } from 'zod'
+import { BOOT_INFO } from './system/boot-info.ts'
+import { formatProblem, parseConfig } from './system/read-config.ts'
 
 /** UDP and TCP ports on which the appliance listens. Only development without root moves them. */
 export interface Ports {
@@ -23,6 +25,21 @@ export interface Config {
   readonly manager?: string | undefined
   readonly fingerprint?: string | undefined
   readonly token?: string | undefined
+  /** HTTP proxy on the way to the manager's enrolment door. */
+  readonly proxy?: string | undefined
+  readonly logLevel: string
+  readonly overlayInterface: string
+  readonly ports: Ports
+}
+
+/** What a person may set on a flashed box besides `bridgehead.json`, which is read while it runs. */
+export interface BoxConfig {
+  /** Path of `boot.json`, which the system's start wrote. */
+  readonly bootInfo: string
+  /** Directory on the data partition. */
+  readonly data: string
+  /** Directory in memory that supervisor, helper and daemon share. */
+  readonly run: string
   readonly logLevel: string
   readonly overlayInterface: string
   readonly ports: Ports
@@ -37,6 +54,7 @@ export const USAGE = `bridgehead appliance
 
   --config FILE   settings of this box, bridgehead.json (manager, fingerprint, token; {} at a site without any uplink)
   --data DIR      where the store, the keys and the artifacts lie
+  --box           runs on a flashed box: settings and disks come from ${BOOT_INFO}
   --version       prints the version
   --help          prints this text
 
@@ -50,12 +68,15 @@ Environment: BRIDGEHEAD_LOG (debug, info, warn, error, silent), BRIDGEHEAD_OVERL
 BRIDGEHEAD_PORTS (dhcp=67,pxe=4011,dns=53,tftp=69,http=80)
 `
 
+const BOX_DATA = '/data/bridgehead'
+
 const STANDARD_PORTS: Ports = { dhcp: 67, pxe: 4011, dns: 53, tftp: 69, http: 80 }
 
 export type Invocation =
   | { run: 'help' }
   | { run: 'version' }
   | { run: 'daemon'; config: Config }
+  | { run: 'box'; config: BoxConfig }
   | { run: 'import'; file: string; data: string; trust?: string | undefined; media?: string | undefined }
 
 /** Reads the command line (without node and script), the environment and `bridgehead.json`. Throws ConfigError. */
@@ -66,6 +87,7 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
   if (positionals.length > 0) return readImport(positionals, options)
   for (const name of ['trust', 'media'] as const)
     if (options[name] !== undefined) throw new ConfigError(`--${name} belongs to "import FILE"`)
+  if (options.box) return readBox(options, env)
   if (options.config === undefined) throw new ConfigError('--config: expected the path of bridgehead.json')
   if (options.data === undefined) throw new ConfigError('--data: expected a directory for the store, the keys and the artifacts')
   const file = resolve(options.config)
@@ -74,10 +96,23 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
     config: Object.freeze({
       file,
       data: resolve(options.data),
-      ...readSettings(file),
+      ...settingsOf(file),
       ...readEnvironment(env),
     }),
   }
+}
+
+/** `--boot-info` and `--data` name other places than those of the image, for tests. */
+function readBox(options: ReturnType<typeof readOptions>['values'], env: Readonly<Record<string, string | undefined>>): Invocation {
+  if (options.config !== undefined) throw new ConfigError('--config is not for --box: boot.json names the file')
+  const bootInfo = resolve(options['boot-info'] ?? BOOT_INFO)
+  const config = Object.freeze({ bootInfo, data: resolve(options.data ?? BOX_DATA), run: dirname(bootInfo), ...readEnvironment(env) })
+  return { run: 'box', config }
+}
+
+function settingsOf(file: string): Pick<Config, 'manager' | 'fingerprint' | 'token' | 'proxy'> {
+  const { manager, fingerprint, token, uplink } = readSettings(file)
+  return { manager, fingerprint, token, proxy: uplink?.proxy }
 }
 
 function readImport(
@@ -106,6 +141,8 @@ function readOptions(argv: readonly string[]) {
       args: [...argv],
       allowPositionals: true,
       options: {
+        box: { type: 'boolean' },
+        'boot-info': { type: 'string' },
         config: { type: 'string' },
         data: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -120,25 +157,15 @@ function readOptions(argv: readonly string[]) {
 }
 
 function readSettings(file: string): ApplianceConfig {
-  let value: unknown
+  let bytes: Uint8Array
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'))
+    bytes = readFileSync(file)
   } catch (cause) {
-    throw new ConfigError(`--config: cannot read ${file} as JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new ConfigError(`--config: cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  // A person writes this file: an unknown name is a slip of the pen, not a newer peer.
-  const parsed = z.strictObject(ApplianceConfig.shape).safeParse(value)
-  if (!parsed.success) throw new ConfigError(explain(file, parsed.error), { cause: parsed.error })
-  if (parsed.data.manager === undefined) {
-    if (parsed.data.token !== undefined) throw new ConfigError(`${file}: manager: expected the manager's URL, for which the token is`)
-    return parsed.data
-  }
-  const url = new URL(parsed.data.manager)
-  if (url.protocol === 'http:' && !isLoopback(url.hostname))
-    throw new ConfigError(
-      `${file}: manager: expected https://; plain http is only for loopback, because the token would travel in the open`,
-    )
-  return parsed.data
+  const result = parseConfig(bytes)
+  if ('config' in result) return result.config
+  throw new ConfigError(result.problems.map((problem) => `${file}: ${formatProblem(problem)}`).join('; '))
 }
 
 const Environment = z.object({
@@ -177,10 +204,6 @@ function readPorts(text: string): Ports {
 
 function isPortName(name: string): name is keyof Ports {
   return Object.hasOwn(STANDARD_PORTS, name)
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
 function explain(source: string, error: z.ZodError): string {

@@ -4,18 +4,18 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
-import { createLog, type Log } from '@bridgehead/shared/log.ts'
+import { createLog } from '@bridgehead/shared/log.ts'
 import { startAll } from '@bridgehead/shared/service.ts'
 import { type Config, ConfigError, readConfig, USAGE } from './config.ts'
+import { endOnBugs, firstSignal, STOP_MS } from './daemon.ts'
 import { loadOrCreateSiteKey } from './distributors/ssh/site-key.ts'
+import { createIdleMemory, processMemory } from './idle-memory.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createOutbox } from './store/outbox.ts'
 import { openStore } from './store/store.ts'
 import { runImport } from './uplink/bundle/command.ts'
 import { openIdentity } from './uplink/identity.ts'
 import { createAppliance } from './wiring.ts'
-
-const STOP_MS = 10_000
 
 async function run(config: Config): Promise<void> {
   const log = createLog({ name: 'appliance', level: config.logLevel })
@@ -25,7 +25,7 @@ async function run(config: Config): Promise<void> {
   const outbox = createOutbox(store.db, { clock: systemClock, newId })
   const identity = await openIdentity(join(config.data, 'keys'))
   const siteKey = await loadOrCreateSiteKey(join(config.data, 'ssh'))
-  const services = createAppliance({
+  const appliance = createAppliance({
     config,
     version: manifest.version,
     identity,
@@ -38,43 +38,23 @@ async function run(config: Config): Promise<void> {
     newToken: () => randomBytes(32).toString('hex'),
     random: Math.random,
   })
-  const stopAll = await startAll(services, log)
+  const stopAll = await startAll([...appliance.services, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
   await store
     .write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do
   log.info('appliance.started', { version: manifest.version, data: config.data })
   await firstSignal()
-  setTimeout(() => process.exit(1), STOP_MS).unref() // a part that hangs must not hold up a restart; the store survives any end
+  setTimeout(() => process.exit(1), STOP_MS).unref()
   await stopAll()
   store.close()
   log.info('appliance.stopped')
-}
-
-/** A bug leaves memory in doubt; what was promised is on disk. The supervisor starts a fresh process. */
-function endOnBugs(log: Log): void {
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
-    process.on(event, (error: unknown) => {
-      log.error('appliance.bug', { kind: event, error })
-      process.exit(1)
-    })
-}
-
-/** Until then the process lives, also where it has no socket yet: a box without token and site waits for a bundle. */
-function firstSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const alive = setInterval(() => undefined, 2 ** 30)
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-      process.once(signal, () => {
-        clearInterval(alive)
-        resolve()
-      })
-  })
 }
 
 try {
   const invocation = readConfig(process.argv.slice(2), process.env)
   if (invocation.run === 'help') process.stdout.write(USAGE)
   else if (invocation.run === 'version') process.stdout.write(`${manifest.version}\n`)
+  else if (invocation.run === 'box') process.exit(await (await import('./system/box.ts')).runBox(invocation.config))
   else if (invocation.run === 'import') process.exit(await runImport(invocation))
   else {
     await run(invocation.config)

@@ -7,6 +7,7 @@ import { contains, type Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { type ArtifactRef, artifactsOf, type SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import type { Config } from './config.ts'
+import { restoreLeases } from './distributors/dhcp/restore.ts'
 import { createDhcpServer } from './distributors/dhcp/server.ts'
 import { createDnsServer } from './distributors/dns/server.ts'
 import { bootRoutes } from './distributors/pxe/boot-routes.ts'
@@ -23,14 +24,15 @@ import { createInstalls } from './hosts/install.ts'
 import { followNames } from './names.ts'
 import type { Outbox } from './store/outbox.ts'
 import type { Store } from './store/store.ts'
+import type { Listening } from './system/self-tests.ts'
 import { createBundleInbox } from './uplink/bundle/inbox.ts'
 import { createArtifactCache } from './uplink/cache/cache.ts'
 import type { ArtifactSource } from './uplink/cache/fetch.ts'
 import { createCommandTaker } from './uplink/command-taker.ts'
-import { enrol } from './uplink/enrol.ts'
+import { type EnrolDeps, enrol } from './uplink/enrol.ts'
 import { readHardware } from './uplink/hardware.ts'
 import type { Identity } from './uplink/identity.ts'
-import { createLink } from './uplink/link.ts'
+import { createLink, type Link } from './uplink/link.ts'
 import type { Adoption } from './uplink/membership.ts'
 import { createOverlay } from './uplink/overlay.ts'
 import { redisBus } from './uplink/redis-bus.ts'
@@ -50,10 +52,31 @@ export interface ApplianceDeps {
   newId: NewId
   newToken: () => string
   random: () => number
+  /** What a flashed box adds to the enrolment: settings that change, screens. */
+  enrolment?: Pick<EnrolDeps, 'writeConfig' | 'onProgress' | 'onDate'> & { config?: EnrolDeps['config'] }
+  /** Called with each state that is applied, the stored one first, before the services get it: they listen on addresses of its LANs. */
+  prepare?: (state: SiteState) => Promise<void>
+  /** Called once they have it. */
+  onState?: (state: SiteState) => void
 }
 
-/** Every part of the appliance, in the order in which they start. Constructing them has no side effects. */
-export function createAppliance(deps: ApplianceDeps): readonly Service[] {
+export interface Appliance {
+  /** Every part, in the order in which they start. */
+  services: readonly Service[]
+  state(): SiteState | undefined
+  /** `none`: this box belongs to no manager. */
+  uplink(): 'ok' | 'down' | 'none'
+  /** Where artifacts come from now. */
+  source(): ArtifactSource | undefined
+  /** Keys that may sign a state. */
+  trusted(): ReturnType<StateKeeper['trusted']>
+  listening(): Listening
+  leases(): number
+  counters(): Record<string, number>
+}
+
+/** Makes every part of the appliance. Constructing them has no side effects. */
+export function createAppliance(deps: ApplianceDeps): Appliance {
   const { config, version, identity, siteKey, store, outbox, log, clock, newId, newToken, random } = deps
   const engine = createHostEngine({ store, outbox, clock, log, newId, newToken, httpPort: config.ports.http })
   const installs = createInstalls({ store, outbox, clock, engine, siteKey: siteKey.publicLine })
@@ -149,7 +172,13 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     dns: (state) => names.apply(state),
     cache: (state) => cache.want(artifactsOf(state)),
   }
+  let preparing: Promise<void> | undefined
   const distribute = (state: SiteState) => {
+    if (!deps.prepare) return hand(state)
+    const before = preparing ?? Promise.resolve()
+    preparing = before.then(() => deps.prepare?.(state)).then(() => hand(state))
+  }
+  const hand = (state: SiteState) => {
     reserved = new Set(state.hosts.flatMap((host) => host.ip ?? []))
     for (const [part, apply] of Object.entries(parts))
       try {
@@ -157,8 +186,11 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
       } catch (error) {
         log.error('distribute.failed', { part, revision: state.revision, error })
       }
+    deps.onState?.(state)
   }
 
+  let isMember = false
+  let link: Link | undefined
   let states: StateKeeper | undefined
   let opening: Promise<StateKeeper> | undefined
   const open = async ({ site, managerKeys }: Adoption) => {
@@ -174,9 +206,15 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
   }
   const bundles = createBundleInbox({ data: config.data, store, cache, openSite, clock, log })
   const uplink = createUplink({
-    enrol: (signal) => enrol({ config, identity, hardware: readHardware(), version, store, clock, random, log, signal }),
+    enrol: (signal) =>
+      enrol({
+        ...{ config, identity, hardware: readHardware(), version, store, clock, random, log, signal },
+        restore: (db, leases) => restoreLeases(db, leases, clock.now()),
+        ...deps.enrolment,
+      }),
     async onMember(membership) {
       const { site, artifacts, secret } = membership
+      isMember = true
       source = { url: artifacts, user: site, password: secret }
       await openSite(membership)
     },
@@ -193,7 +231,7 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
         clock,
         log,
       })
-      const link = createLink({
+      link = createLink({
         connect: redisBus({ site, host: redis.host, port: redis.port, username: redis.username, password: secret }),
         states,
         commands,
@@ -212,7 +250,25 @@ export function createAppliance(deps: ApplianceDeps): readonly Service[] {
     log,
   })
 
-  return [cache, dhcp, tftp, http, dns, ssh, bundles, uplink]
+  const addresses = () => engine.state()?.lans.map((lan) => lan.address) ?? []
+  return {
+    services: [cache, dhcp, tftp, http, dns, ssh, bundles, uplink],
+    state: engine.state,
+    uplink: () => (isMember ? (link?.up ? 'ok' : 'down') : 'none'),
+    source: () => source,
+    trusted: () => states?.trusted() ?? [],
+    listening: () => ({
+      wanted: addresses(),
+      open: {
+        dns: dns.listening().map((one) => one.address),
+        tftp: tftp.bound().map((one) => one.address),
+        http: http.bound().map((one) => one.address),
+      },
+      dhcpClosed: dhcp.closed(),
+    }),
+    leases: () => engine.state()?.lans.reduce((sum, lan) => sum + dhcp.leases(lan.name).length, 0) ?? 0,
+    counters,
+  }
 }
 
 function prefixed(part: string, counters: object): Record<string, number> {

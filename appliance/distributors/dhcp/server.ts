@@ -29,6 +29,8 @@ export interface DhcpServer extends Service {
   /** The address that a machine holds, ours or observed, on any LAN. */
   leaseOf(mac: Mac): Ipv4 | undefined
   leases(lan: string): LeaseView[]
+  /** Sockets that should be open and are not, as `address:port`. */
+  closed(): string[]
 }
 
 const EXPIRE_MS = 10_000
@@ -123,6 +125,7 @@ export function createDhcpServer(deps: DhcpDeps): DhcpServer {
       settle()
     },
     counters: () => Object.fromEntries(context.counts),
+    closed: sockets.closed,
     leaseOf(mac) {
       for (const { book } of segments) {
         const lease = book.leaseOf(mac)

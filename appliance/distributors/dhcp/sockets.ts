@@ -14,6 +14,8 @@ export interface Sockets {
   set(wanted: ReadonlyMap<string, Endpoint>): Promise<void>
   /** False when the socket is not open. */
   send(key: string, bytes: Uint8Array, port: number, address: string): boolean
+  /** What is wanted and not open now, as `address:port`. */
+  closed(): string[]
   close(): Promise<void>
 }
 
@@ -90,6 +92,8 @@ export function createSockets({ clock, log, failed }: { clock: Clock; log: Log; 
       socket.send(bytes, port, address, sent)
       return true
     },
+    closed: () =>
+      [...slots.values()].filter((slot) => slot.socket === undefined).map(({ endpoint }) => `${endpoint.address}:${endpoint.port}`),
     async close() {
       for (const key of [...slots.keys()]) await shut(key)
     },

@@ -24,8 +24,8 @@ export interface NetworkStatus {
 
 /** This box's own network: cards, addresses, routes, name servers. */
 export interface Network extends Service {
-  /** Level-triggered: the site's LANs. */
-  applyLans(lans: SiteState['lans']): void
+  /** Level-triggered: the site's LANs. Resolves once they have their addresses, or could not get them. */
+  applyLans(lans: SiteState['lans']): Promise<void>
   status(): NetworkStatus
   onChange(listener: () => void): void
 }
@@ -36,8 +36,10 @@ export interface NetworkDeps {
   memory: { load(): string | undefined; save(name: string): void }
   clock: Clock
   log: Log
-  /** In memory (tmpfs); `resolv.conf` is written there, the rest into `network/`. */
+  /** In memory (tmpfs), ours alone. */
   directory: string
+  /** Path of resolv.conf(5); the file is there and ours. */
+  resolvConf: string
 }
 
 const LOOK_MS = 1_000
@@ -48,7 +50,7 @@ const MOVE_MS = 60_000
 const ROUNDS = 4
 const RETRY_MS = 5_000
 
-export function createNetwork({ config, memory, clock, log, directory }: NetworkDeps): Network {
+export function createNetwork({ config, memory, clock, log, directory, resolvConf }: NetworkDeps): Network {
   const own = join(directory, 'network')
   const clients = new Map<string, DhcpClient>()
   const listeners: (() => void)[] = []
@@ -95,7 +97,6 @@ export function createNetwork({ config, memory, clock, log, directory }: Network
           for (const client of clients.values()) if (client.device.split('.')[0] === nic.name) client.renew()
       nics = found
       plan = makePlan()
-      await follow(plan)
       const steps = networkSteps(plan, { links, addresses: await readAddresses(), routes: await readRoutes() })
       if (steps.length === 0) break
       for (const step of steps) {
@@ -103,6 +104,7 @@ export function createNetwork({ config, memory, clock, log, directory }: Network
         await ip(...step)
       }
     }
+    if (plan) await follow(plan)
   }
 
   const makePlan = (): NetworkPlan => {
@@ -140,7 +142,7 @@ export function createNetwork({ config, memory, clock, log, directory }: Network
       radio = next.wifi && { text, wifi: startWifi(next.wifi, { directory: own, clock, log }) }
     }
     const lines = next.dns.map((server) => `nameserver ${server}\n`).join('')
-    if (resolv !== lines) writeFileSync(join(directory, 'resolv.conf'), lines, { mode: 0o644 })
+    if (resolv !== lines) writeFileSync(resolvConf, lines)
     resolv = lines
     const filter = filterRules(next)
     if (rules !== filter) {
@@ -162,8 +164,7 @@ export function createNetwork({ config, memory, clock, log, directory }: Network
     async start() {
       running = true
       setSysctl('conf/all/promote_secondaries', '1') // the other address of a card stays when its first one goes
-      settle()
-      await working
+      settle() // not awaited: the site's services need not wait for programs to run
       const ends = [clock.every(LOOK_MS, look), clock.every(REVIEW_MS, settle)]
       endLooks = () => ends.forEach((end) => void end())
     },
@@ -179,6 +180,7 @@ export function createNetwork({ config, memory, clock, log, directory }: Network
     applyLans(next) {
       lans = next
       settle()
+      return working
     },
     status: () => ({
       nics,
