@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { isAbsolute, join } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
@@ -16,23 +17,36 @@ export function leaveOut(filter: RegExp): Plugin {
   }
 }
 
+/** Modules of Node that an idle site may never use. All are plain objects of functions and classes. */
+const NODE_WHEN_USED = ['child_process', 'cluster', 'dns', 'dns/promises', 'http2', 'https', 'readline', 'tls', 'worker_threads', 'zlib']
+
 /**
- * Node's own modules by require(). An ES import of one reads all of its exports at once, the lazy ones too: `node:http` alone then loads
- * a whole WebSocket client, 14 MiB.
+ * Node's own modules by require(), some of them when the first of their exports is used. An ES import of one reads all of its exports at
+ * once, the lazy ones too: `node:http` alone then loads a whole WebSocket client, 14 MiB.
  */
 export function nodeModulesByRequire(): Plugin {
+  const whenUsed = new Set(NODE_WHEN_USED)
   return {
     name: 'node-modules-by-require',
     setup(builder) {
-      builder.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-        kind === 'import-statement' ? { path, namespace: 'node-module', sideEffects: false } : { path, external: true },
-      )
-      builder.onLoad({ filter: /.*/, namespace: 'node-module' }, ({ path }) => ({
-        contents: `module.exports=process.getBuiltinModule(${JSON.stringify(path)})`,
-        loader: 'js',
-      }))
+      builder.onResolve({ filter: new RegExp(`^(node:.*|${NODE_WHEN_USED.join('|')})$`) }, ({ path, kind }) => {
+        const name = path.replace(/^node:/, '')
+        if (kind !== 'import-statement' && !whenUsed.has(name)) return { path, external: true }
+        return { path: name, namespace: 'node-module', sideEffects: false }
+      })
+      builder.onLoad({ filter: /.*/, namespace: 'node-module' }, ({ path }) => {
+        const load = `process.getBuiltinModule(${JSON.stringify(path)})`
+        if (!whenUsed.has(path)) return { contents: `module.exports=${load}`, loader: 'js' }
+        return { contents: `let it;const load=()=>it??=${load};${lazyExports(process.getBuiltinModule(path) ?? {})}`, loader: 'js' }
+      })
     },
   }
+}
+
+/** `module.exports` with all names of `exported`, each read from `load()` when somebody asks. */
+function lazyExports(exported: object): string {
+  const getters = Object.keys(exported).map((name) => `get ${JSON.stringify(name)}(){return load()[${JSON.stringify(name)}]}`)
+  return `module.exports={${getters.join(',')}}`
 }
 
 /**
@@ -49,12 +63,8 @@ export function loadedWhenUsed(packages: readonly string[], { outdir, options }:
         const file = join(outdir, `${path}.cjs`)
         await build({ ...options, entryPoints: [path], outfile: file, bundle: true, format: 'cjs' })
         const exported: object = createRequire(import.meta.url)(isAbsolute(file) ? file : join(process.cwd(), file))
-        const getters = Object.keys(exported).map((name) => `get ${JSON.stringify(name)}(){return load()[${JSON.stringify(name)}]}`)
         // $require and not require: esbuild would look for the file
-        return {
-          contents: `const load=()=>$require(${JSON.stringify(`./${path}.cjs`)});module.exports={${getters.join(',')}}`,
-          loader: 'js',
-        }
+        return { contents: `const load=()=>$require(${JSON.stringify(`./${path}.cjs`)});${lazyExports(exported)}`, loader: 'js' }
       })
     },
   }
@@ -71,6 +81,25 @@ export function onlyFile(name: string, file: string, as: string): Plugin {
         resolveDir: import.meta.dirname,
         loader: 'js',
       }))
+    },
+  }
+}
+
+/**
+ * Our sources, with `import { z }` as `import * as z`: the same, but a bundler sees what of zod is used and leaves the rest out, above all
+ * its 50 languages. Letters beyond ASCII are escaped: with one of them, V8 would hold the whole bundle in two bytes a letter.
+ */
+export function ownSources(): Plugin {
+  return {
+    name: 'own-sources',
+    setup(builder) {
+      builder.onLoad({ filter: /\/(shared|appliance)\/.*\.ts$/ }, async ({ path }) => {
+        const source = await readFile(path, 'utf8')
+        const contents = source
+          .replace("import { z } from 'zod'", "import * as z from 'zod'")
+          .replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        return { contents, loader: 'ts' }
+      })
     },
   }
 }

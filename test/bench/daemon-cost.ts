@@ -1,10 +1,12 @@
-// node test/bench/daemon-cost.ts [--idle SECONDS] [--rounds N] [--node PROGRAM] [--env NAME=VALUE]… [-- NODE FLAGS]
+// node test/bench/daemon-cost.ts [--idle SECONDS] [--rounds N] [--node PROGRAM] [--main FILE] [--bare] [--env NAME=VALUE]… [-- MORE NODE FLAGS]
 // What the appliance daemon costs on this machine: memory at idle, and time from exec to its DHCP socket and to its link.
+// --bare: without the flags and the environment of node-options.
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildAppliance } from '@bridgehead/appliance/build.ts'
+import { nodeOptions } from '@bridgehead/appliance/node-options.ts'
 import { freePort } from '../interop/free-port.ts'
 import { measureDaemon } from '../lab/daemon-cost.ts'
 import { startSmallManager } from '../lab/small-manager.ts'
@@ -18,6 +20,7 @@ const { values, positionals } = parseArgs({
     node: { type: 'string', default: process.execPath },
     env: { type: 'string', multiple: true, default: [] },
     main: { type: 'string' },
+    bare: { type: 'boolean', default: false },
   },
 })
 const directory = mkdtempSync(join(tmpdir(), 'bh-cost-'))
@@ -25,11 +28,14 @@ const manager = await startSmallManager(join(directory, 'redis'), freePort)
 try {
   const main =
     values.main ?? (await buildAppliance({ outdir: join(directory, 'dist'), arch: process.arch === 'arm64' ? 'arm64' : 'x64' })).main
-  const node = [values.node, ...positionals]
-  const env = Object.fromEntries(values.env.map((one) => one.split('=', 2)))
+  const options = values.bare ? { flags: [], env: {} } : nodeOptions(dirname(main))
+  const node = [values.node, ...options.flags, ...positionals]
+  const env = { ...options.env, ...Object.fromEntries(values.env.map((one) => one.split('=', 2))) }
   const runs = []
   for (let round = 0; round < Number(values.rounds); round++)
-    runs.push(await measureDaemon({ main, manager, node, env, directory, freePort, idleMs: Number(values.idle) * 1000 }))
+    runs.push(
+      await measureDaemon({ main, manager, revision: round + 1, node, env, directory, freePort, idleMs: Number(values.idle) * 1000 }),
+    )
   const middle = (of: (run: (typeof runs)[number]) => number) => median(runs.map(of)).toFixed(1).padStart(6)
   process.stdout.write(
     `rss ${middle((run) => run.memory.rss)} MiB = anon ${middle((run) => run.memory.anon)} + file ${middle((run) => run.memory.file)}` +

@@ -18,6 +18,8 @@ export interface DaemonCostOptions {
   /** main.mjs of the bundle. */
   main: string
   manager: SmallManager
+  /** Of the state that is published; above any earlier one of this manager. */
+  revision: number
   /** The program and its flags, up to the bundle: such as `['/usr/bin/node', '--disable-sigusr1']`. */
   node: readonly string[]
   env?: Readonly<Record<string, string>>
@@ -33,14 +35,14 @@ const clock = systemClock
 
 /** The LAN is one of mode proxy on loopback; a first start enrols and stores it, the second one is measured. */
 export async function measureDaemon(options: DaemonCostOptions): Promise<DaemonCost> {
-  const { main, manager, node, env, freePort, idleMs } = options
+  const { main, manager, revision, node, env, freePort, idleMs } = options
   const directory = mkdtempSync(join(options.directory, 'cost-'))
   const file = join(directory, 'bridgehead.json')
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, JSON.stringify({ manager: manager.url, token: 'one-time-token-0123456789' }))
   const dhcp = await freePort()
   const ports = `dhcp=${dhcp},pxe=${await freePort()},dns=${await freePort()},tftp=${await freePort()},http=${await freePort()}`
-  await manager.publish(Date.now(), { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'proxy' })
+  await manager.publish(revision, { name: 'lan', subnet: '127.0.0.0/8', address: '127.0.0.1', mode: 'proxy' })
 
   const start = () => {
     const [program = '', ...flags] = node
