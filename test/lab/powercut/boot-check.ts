@@ -11,6 +11,8 @@ export interface BootFacts {
   choice: SlotChoice
   /** `bridgehead.json`, as it lies there. */
   config: string
+  /** "gpt" is on its command line. */
+  kernelTrustsLastTable: boolean
 }
 
 /** `file`: a copy of the FAT partition. */
@@ -19,7 +21,9 @@ export async function checkBoot(file: string): Promise<BootFacts> {
   const fsck = await runTool(['fsck.fat', '-n', file])
   const complaints = fatComplaints(fsck.text)
   if (fsck.code > 1 || complaints.length > 0) problems.push(`fsck.fat: ${complaints.join(' ') || fsck.text}`)
-  const [envFile, configFile] = await Promise.all([fileIn(file, 'grub/grubenv'), fileIn(file, 'bridgehead.json')])
+  const [envFile, configFile, script] = await Promise.all(
+    ['grub/grubenv', 'bridgehead.json', 'grub/grub.cfg'].map((path) => fileIn(file, path)),
+  )
   let env: GrubEnv | undefined
   if (envFile?.length !== ENV_BYTES) problems.push(`grubenv has ${envFile?.length ?? 'no'} bytes`)
   else
@@ -32,7 +36,8 @@ export async function checkBoot(file: string): Promise<BootFacts> {
   const choice = slotToBoot(env)
   if (choice.damaged) problems.push(`GRUB would start nothing: ${choice.why}`)
   if (!configFile) problems.push('bridgehead.json is missing')
-  return { problems, env, choice, config: configFile?.toString() ?? '' }
+  const kernelTrustsLastTable = /^\s*(if )?linux .* gpt[ \n]/m.test(script?.toString() ?? '')
+  return { problems, env, choice, config: configFile?.toString() ?? '', kernelTrustsLastTable }
 }
 
 /**

@@ -86,6 +86,7 @@ export function summary({ checked, seconds }: CampaignReport): string[] {
     return counts
   }
   const words = (counts: ReadonlyMap<unknown, number>) => [...counts].map(([name, number]) => `${number} ${name}`).join(', ')
+  const number = (is: (findings: Findings) => boolean) => checked.filter(({ findings }) => is(findings)).length
   const kinds = count(({ cut }) => cut.kind)
   const bad = checked.filter(({ findings }) => findings.problems.length > 0)
   return [
@@ -94,7 +95,7 @@ export function summary({ checked, seconds }: CampaignReport): string[] {
     )}`,
     `in the phases: ${words(count(({ phase }) => phase))}`,
     `GRUB would start: ${words(count(({ findings }) => `${findings.version ?? 'nothing'} in ${findings.slot ?? 'no slot'}`))}`,
-    `file system not made yet: ${checked.filter(({ findings }) => findings.unmade).length}; with orphans: ${checked.filter(({ findings }) => findings.orphans > 0).length}`,
+    `no data partition yet: ${number(({ unmade }) => unmade)}; only the last partition table whole: ${number(({ table }) => table === 'last')}; file system to mend: ${number(({ mended }) => mended.length > 0)}`,
     `wrong: ${bad.length}`,
     ...bad.slice(0, 12).flatMap(({ phase, findings }) => findings.problems.slice(0, 3).map((text) => `  ${phase}: ${text}`)),
   ]

@@ -5,11 +5,11 @@ import { runTool } from './tool.ts'
 
 /** What the data partition holds after a cut, once its journal was replayed. */
 export interface DataFacts {
-  /** `none`: no file system yet, as in a fresh image. */
+  /** `none`: not made yet. Its label is written last of all; until then nobody has ever used it, and each start makes it anew. */
   state: 'none' | 'ext4'
   problems: string[]
-  /** Files that were unlinked or cut while open: the kernel finishes that at the mount. */
-  orphans: number
+  /** What the box's start has to mend. */
+  mended: string[]
   /** Copies of files of the appliance, where they are: SQLite's (its log lies beside it), and the signing key. */
   store: string | undefined
   key: string | undefined
@@ -17,32 +17,47 @@ export interface DataFacts {
 
 /**
  * Replays the journal of `file` (a copy of the partition, which changes), as a mount does, and then wants a file system without a mistake.
+ * Where there is one, the box's own start must mend it: `e2fsck -p`, and with `force` (nobody was promised anything yet) also `-y`.
  * The store is copied to `directory`.
  */
-export async function checkData(file: string, directory: string, superblock: Buffer): Promise<DataFacts> {
-  if (superblock.readUInt16LE(56) !== EXT_MAGIC) return { state: 'none', problems: [], orphans: 0, store: undefined, key: undefined }
+export async function checkData(
+  file: string,
+  { directory, superblock, force }: { directory: string; superblock: Buffer; force: boolean },
+): Promise<DataFacts> {
+  const label = superblock.toString('latin1', 120, 136).replace(/\0.*$/, '')
+  if (superblock.readUInt16LE(56) !== EXT_MAGIC || label !== LABEL)
+    return { state: 'none', problems: [], mended: [], store: undefined, key: undefined }
+  const e2fsck = (...options: string[]) => runTool(['e2fsck', ...options, file])
+  await e2fsck('-y', '-E', 'journal_only')
+  const mended = fsckComplaints(await e2fsck('-f', '-n'))
   const problems: string[] = []
-  const replay = await runTool(['e2fsck', '-y', '-E', 'journal_only', file])
-  if (replay.code > 1) problems.push(`journal: ${replay.text}`)
-  let { complaints, orphans } = readFsck(await runTool(['e2fsck', '-f', '-n', file]))
-  if (orphans > 0) {
-    await runTool(['e2fsck', '-p', file]) // finishes them, as the kernel does
-    complaints = readFsck(await runTool(['e2fsck', '-f', '-n', file])).complaints
+  if (mended.length > 0) {
+    const preened = await e2fsck('-p')
+    if (preened.code >= UNMENDED && force) await e2fsck('-y')
+    else if (preened.code >= UNMENDED) problems.push(`e2fsck -p: ${preened.text}`)
+    problems.push(...fsckComplaints(await e2fsck('-f', '-n')).map((line) => `e2fsck: ${line}`))
   }
-  problems.push(...complaints.map((line) => `e2fsck: ${line}`))
-  return { state: 'ext4', problems, orphans, ...(await copyFiles(file, directory)) }
+  return { state: 'ext4', problems, mended, ...(await copyFiles(file, directory)) }
 }
 const EXT_MAGIC = 0xef53
+const LABEL = 'data'
+const UNMENDED = 4
 
-/** The lines of `e2fsck -fn` that tell of damage, and how many orphans it met. */
-export function readFsck({ code, text }: { code: number; text: string }): { complaints: string[]; orphans: number } {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const orphans = lines.filter((line) => ORPHAN.test(line)).length
-  if (code === 0 || orphans > 0) return { complaints: [], orphans }
-  const complaints = lines.filter((line) => !/^(e2fsck \d|Pass \d|.*: \d+\/\d+ files)/.test(line))
-  return { complaints: complaints.length > 0 ? complaints.slice(0, 8) : [`exit code ${code}`], orphans }
+/**
+ * The lines of `e2fsck -fn` that tell of damage. None is what the next mount sees to: files that were unlinked while open, and the sums in
+ * the superblock, which the kernel writes at leisure and counts anew.
+ */
+export function fsckComplaints({ code, text }: { code: number; text: string }): string[] {
+  if (code === 0) return []
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  const complaints = lines.filter((line) => !HARMLESS.some((pattern) => pattern.test(line)))
+  return complaints.length === 0 && !lines.some((line) => SEEN_TO.test(line)) ? [`exit code ${code}`] : complaints.slice(0, 8)
 }
-const ORPHAN = /orphan/i
+const SEEN_TO = /orphan|^Free (blocks|inodes) count wrong \(/i
+const HARMLESS = [SEEN_TO, /^e2fsck \d/, /^Pass \d/, /: \d+\/\d+ files/, /^(Fix|Clear)\? no$/, /WARNING: Filesystem still has errors/]
 
 const FILES = ['appliance.sqlite', 'appliance.sqlite-wal', 'keys/signing.json'] as const
 

@@ -15,11 +15,14 @@ export interface Findings {
   /** The version that GRUB would start. */
   version: string | undefined
   slot: 'A' | 'B' | undefined
-  /** The file system on the data partition was not whole yet, and nobody had been promised anything: the next start makes it. */
+  /** There is no file system for data yet, and nobody had been promised anything: the next start makes it. */
   unmade: boolean
-  orphans: number
+  /** What the start of the box has to mend in its file system. */
+  mended: string[]
   /** Leases and facts that are written down. */
   kept: number
+  /** Which partition table counted. */
+  table: 'first' | 'last' | undefined
 }
 
 export interface InspectorOptions {
@@ -44,13 +47,14 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
   const datas = remember<Promise<DataSide>>(4)
   return {
     async inspect(cut, disk, promises, directory) {
-      const nothing = { version: undefined, slot: undefined, unmade: false, orphans: 0, kept: 0 }
       const table = readTable(disk)
+      const nothing = { version: undefined, slot: undefined, unmade: false, mended: [], kept: 0, table: table?.from }
       if (!table) return { ...nothing, problems: ['no partition table can be read'] }
       const part = (name: string) => table.partitions.get(name) ?? { offset: 0, bytes: 0 }
-      const missing = ['boot', 'slot-a', 'slot-b', 'data'].filter((name) => !table.partitions.has(name))
+      const missing = ['boot', 'slot-a', 'slot-b'].filter((name) => !table.partitions.has(name))
       if (missing.length > 0) return { ...nothing, problems: [`partitions are missing: ${missing.join(', ')}`] }
 
+      const promised = promises.some(({ kind }) => kind !== 'phase')
       const bootFile = join(directory, 'boot.fat')
       const boot = boots(disk.stampOf(part('boot')), () => {
         disk.copyTo(bootFile, part('boot'))
@@ -58,16 +62,19 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
       })
       const digest = (slot: Region) => digests(`${slot.offset}:${disk.stampOf(slot)}`, () => slotDigest(disk, slot))
       const found = { A: digest(part('slot-a')), B: digest(part('slot-b')) }
-      const data = datas(`${JSON.stringify(part('data'))}${disk.stampOf(part('data'))}`, () => dataSide(disk, part('data'), directory))
+      const data = datas(`${promised}${JSON.stringify(part('data'))}${disk.stampOf(part('data'))}`, () =>
+        dataSide(disk, part('data'), directory, !promised),
+      )
 
-      const [{ choice, problems: bootProblems, config }, side] = await Promise.all([boot, data])
+      const [{ choice, problems: bootProblems, config, kernelTrustsLastTable }, side] = await Promise.all([boot, data])
       const version = systems.get(found[choice.slot] ?? '')
       const problems = [...bootProblems]
+      if (table.from === 'last' && !kernelTrustsLastTable)
+        problems.push('the first partition table is torn, and the kernel is not told to look at the last')
       if (version === undefined) problems.push(`GRUB would start slot ${choice.slot} (${choice.why}), which holds no known system`)
-      const promised = promises.some(({ kind }) => kind !== 'phase')
-      const unmade = !promised && (side.state === 'none' || side.problems.length > 0)
+      const unmade = !promised && side.state === 'none'
       if (promised && side.state === 'none') problems.push('the data partition has no file system, and somebody was promised something')
-      if (!unmade) problems.push(...side.problems, ...broken(promises, side.content))
+      problems.push(...side.problems, ...broken(promises, side.content))
       if (tokenIn(config) === undefined && side.content?.member === undefined) problems.push('neither a token nor a membership is left')
       for (const one of promises) {
         if (one.kind === 'key' && one.x !== side.signingKey)
@@ -82,7 +89,7 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
         version,
         slot: choice.slot,
         unmade,
-        orphans: side.orphans,
+        mended: side.mended,
         kept,
       }
     },
@@ -91,11 +98,13 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
 
 const EXT_SUPERBLOCK = { offset: 1024, bytes: 1024 } as const
 
-async function dataSide(disk: CutDisk, part: Region, directory: string): Promise<DataSide> {
+async function dataSide(disk: CutDisk, part: Region, directory: string, force: boolean): Promise<DataSide> {
+  if (part.bytes === 0)
+    return { state: 'none', problems: [], mended: [], store: undefined, key: undefined, content: undefined, signingKey: undefined }
   const file = join(directory, 'data.ext4')
   const superblock = disk.read(part.offset + EXT_SUPERBLOCK.offset, EXT_SUPERBLOCK.bytes)
   disk.copyTo(file, part) // before anything is awaited: the disk goes on
-  const facts = await checkData(file, directory, superblock)
+  const facts = await checkData(file, { directory, superblock, force })
   const side: DataSide = { ...facts, content: undefined, signingKey: undefined }
   try {
     if (facts.key !== undefined) side.signingKey = Key.parse(JSON.parse(readFileSync(facts.key, 'utf8'))).x
