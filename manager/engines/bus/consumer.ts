@@ -87,14 +87,20 @@ function createLane(handler: EventHandler, { redis, log, clock, consumer, random
   let writer: Redis | undefined
   let stopping: AbortController | undefined
   let loop: Promise<void> = Promise.resolve()
-  /** Ends a wait without a blocking read, when there was nothing to read. */
+  /** Aborted by whatever changes what is to be read: nothing may wait any more on what was planned before. */
   let nap = new AbortController()
   /** Id of the reader's connection while it blocks. */
   let blocked: number | undefined
 
   const wake = () => {
     nap.abort()
-    if (blocked !== undefined) writer?.client('UNBLOCK', blocked).catch((error) => log.debug('events.wake_failed', { error }))
+    endRead().catch((error) => log.debug('events.wake_failed', { error }))
+  }
+
+  /** Redis answers 0 when the read is still on its way to it, by the other connection. */
+  async function endRead(): Promise<void> {
+    const id = blocked
+    while (writer && id !== undefined && id === blocked && (await writer.client('UNBLOCK', id)) === 0) await clock.sleep(20)
   }
 
   /** What was delivered on a lost connection is pending, and group or stream may be gone: begin anew. */
@@ -148,7 +154,9 @@ function createLane(handler: EventHandler, { redis, log, clock, consumer, random
   async function readLive(sites: string[], blockMs: number, from: Redis, connection: Redis): Promise<void> {
     const keys = sites.map((site) => siteKeys(site).events)
     const since = clock.now()
-    blocked = await from.client('ID')
+    const id = await from.client('ID')
+    if (nap.signal.aborted) return
+    blocked = id
     const reply = await from.xreadgroup(
       ...(['GROUP', EVENT_GROUP, consumer, 'COUNT', COUNT, 'BLOCK', blockMs, 'STREAMS'] as const),
       ...keys,
