@@ -172,11 +172,12 @@ export function createSteps(deps: StepDeps): (step: Exclude<Step, { do: 'wait' |
         tell(release, version, 'written', { ...done })
       })
     },
-    async switch({ release, manifest }) {
+    async switch({ release, manifest }, signal) {
       await takeSnapshot(store.db.name).catch((error: unknown) => {
         if (manifest.dataSchema !== MIGRATIONS.length) throw error
         log.warn('update.no_snapshot', { error }) // the new version leaves the store as it is
       })
+      signal.throwIfAborted()
       // The record first: a new system that nobody knows of would never be put on trial.
       await store.write(() =>
         records.set(release, { phase: 'switched', uplink: deps.uplinkWorked(), boot: machine.bootId, at: clock.now() }),

@@ -74,8 +74,8 @@ export function createUpdater(deps: UpdaterDeps): Updater {
   const other = otherSlot(boot.slot)
   let wanted: { state: Pick<SiteState, 'appliance' | 'at'> } | undefined
   let stepping = new AbortController()
-  let step: Step = { do: 'idle' }
-  let why: string | undefined
+  let step: Step = { do: 'wait', why: 'just started' }
+  let why: string | undefined = 'just started'
   let progress: Progress | undefined
   let running: Promise<void> | undefined
   let endSamples: (() => void) | undefined
@@ -161,7 +161,10 @@ export function createUpdater(deps: UpdaterDeps): Updater {
     /** Milliseconds to rest. */
     const turn = async (): Promise<number> => {
       sample()
-      step = decide(await look(env))
+      const seen = wanted
+      const situation = await look(env)
+      if (wanted !== seen) return 0 // the site's state changed meanwhile
+      step = decide(situation)
       if (step.do === 'wait' || step.do === 'idle') {
         last = ''
         failures = 0
