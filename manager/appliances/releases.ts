@@ -51,7 +51,7 @@ export async function getRelease(db: Db | Tx, organisation: string, id: string):
 export async function wantedRelease(
   tx: Tx,
   site: string,
-  board: string | undefined,
+  board: string,
 ): Promise<{ release: Release; window?: MaintenanceWindow } | undefined> {
   const row = await tx
     .selectFrom('rollout_sites')
@@ -61,7 +61,7 @@ export async function wantedRelease(
     .select('rollouts.maintenance')
     .where('rollout_sites.site', '=', site)
     .where('rollout_sites.told', '=', 1)
-    .$if(board !== undefined, (query) => query.where('releases.board', '=', board ?? ''))
+    .where('releases.board', '=', board)
     .orderBy('rollouts.id', 'desc')
     .limit(1)
     .executeTakeFirst()

@@ -89,7 +89,7 @@ export function createApplianceRoom<R>({
 /** What a site's state says of its box: the release that it was told, signed now. The same input gives the same bytes (RFC 8032). */
 export async function applianceState(tx: Tx, site: string, key: PrivateKey): Promise<SiteState['appliance']> {
   const { booted } = await findBoxFacts(tx, site)
-  const wanted = await wantedRelease(tx, site, booted?.board)
+  const wanted = booted?.board === undefined ? undefined : await wantedRelease(tx, site, booted.board)
   if (!wanted) return undefined
   const { release, window } = wanted
   return { release: { id: release.id, jws: await signDocument('release', release.manifest, key) }, ...(window ? { window } : {}) }

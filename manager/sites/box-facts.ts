@@ -17,11 +17,14 @@ interface Fact<D> {
   data: D
 }
 
+/** True when the box is on another board than before: it shall run another release. */
 export async function keepBooted(
   tx: Tx,
   { data: { sshPublicKey: _, ...booted }, ...fact }: Fact<EventData<'appliance.started'>>,
-): Promise<void> {
+): Promise<boolean> {
+  const before = await findBoxFacts(tx, fact.site)
   await keep(tx, fact, { booted: JSON.stringify({ ...booted, at: fact.at }) })
+  return before.booted?.board !== booted.board
 }
 
 export async function onApplianceUpdate(tx: Tx, fact: Fact<EventData<'appliance.update'>>): Promise<boolean> {

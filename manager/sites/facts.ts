@@ -12,10 +12,10 @@ interface Fact<D> {
 /** The appliance (re)started; a new SSH key goes into the state, so that hosts authorise it. */
 export async function onApplianceStarted(tx: Tx, fact: Fact<EventData<'appliance.started'>>): Promise<boolean> {
   const { site, data } = fact
-  await keepBooted(tx, fact)
+  const otherBoard = await keepBooted(tx, fact)
   const row = await tx.selectFrom('appliances').select('ssh_public_key').where('site', '=', site).executeTakeFirst()
   await tx.updateTable('appliances').set({ version: data.version, ssh_public_key: data.sshPublicKey }).where('site', '=', site).execute()
-  return row !== undefined && row.ssh_public_key !== data.sshPublicKey
+  return otherBoard || (row !== undefined && row.ssh_public_key !== data.sshPublicKey)
 }
 
 export async function onStateApplied(tx: Tx, { site, at, data }: Fact<EventData<'state.applied'>>): Promise<boolean> {
