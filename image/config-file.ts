@@ -1,7 +1,4 @@
-/** Size of `bridgehead.json` on a card as flashed: text of any site fits, and the manager can replace it while it streams the image. */
-export const CONFIG_BYTES = 4096
-/** The file's first bytes, by which the builder finds it in the image. */
-export const CONFIG_MAGIC = '{"bridgehead":1'
+import { CONFIG_BYTES } from '@bridgehead/shared/model/appliance-image.ts'
 
 /** The text on one line, filled with spaces before its newline. Throws RangeError where it is too long. */
 export function encodeConfigFile(config: Readonly<Record<string, unknown>> = {}): Uint8Array {

@@ -31,6 +31,7 @@ import { type Db, openStore } from './engines/store/store.ts'
 import { selfSignedIdentity } from './engines/tls/certificate.ts'
 import { signingKeys } from './keys.ts'
 import { createListener } from './listener.ts'
+import { applianceImageBuilder } from './packagers/appliance-image/build.ts'
 import { importDefaultLoaders } from './packagers/loaders/default-loaders.ts'
 import { orderBundle } from './packagers/media/bundle/order.ts'
 import { createLinks, linkRoutes } from './packagers/media/links.ts'
@@ -156,7 +157,10 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     presign: async (sha256, name) => ((await bucket.head(sha256)) ? bucket.presign(sha256, { expiresSeconds: 3600, name }) : undefined),
     artifactBytes: async (sha256) => (await bucket.head(sha256))?.bytes,
     loaders: async () => loaders,
-    images: { bucket, jobs, kinds, ticketKey: Buffer.from(await secretFile(join(keys, 'tickets'), randomSecret), 'base64url') },
+    images: {
+      ...{ bucket, jobs, kinds, builder: applianceImageBuilder(building) },
+      ticketKey: Buffer.from(await secretFile(join(keys, 'tickets'), randomSecret), 'base64url'),
+    },
     dial: { manager: config.publicUrl, ...(config.publicUrl.startsWith('https:') ? { fingerprint: tls.fingerprint } : {}) },
     parts: [
       packagerRoutes({ ...building, jobs, kinds }),

@@ -7,6 +7,8 @@ import { type BuilderJobs, registerBuilderJobs } from './builders/jobs.ts'
 import { BuildRequest } from './builders/model.ts'
 import type { Jobs } from './engines/jobs/jobs.ts'
 import type { Workshop } from './engines/jobs/maker-deps.ts'
+import { applianceImageBuilder } from './packagers/appliance-image/build.ts'
+import type { ApplianceImageRequest } from './packagers/appliance-image/request.ts'
 import { type PackagerJobs, registerPackagerJobs } from './packagers/jobs.ts'
 import { type MediaJobs, registerMediaJobs } from './packagers/media/jobs.ts'
 import type { CompileLoaders } from './packagers/media/loaders.ts'
@@ -21,12 +23,12 @@ export interface JobDeps extends Workshop {
 export function registerJobs(
   jobs: Pick<Jobs, 'defineJob'>,
   deps: JobDeps,
-): PackagerJobs & BuilderJobs & MediaJobs & ApplianceJobs<unknown> {
+): PackagerJobs & BuilderJobs & MediaJobs & ApplianceJobs<ApplianceImageRequest> {
   const { sources = DEBIAN_SOURCES } = deps
   return {
     ...registerPackagerJobs(jobs, deps),
     ...registerBuilderJobs(jobs, { ...deps, sources }),
-    ...registerApplianceJobs<unknown>(jobs, { ...deps, builder: undefined }),
+    ...registerApplianceJobs(jobs, { ...deps, builder: applianceImageBuilder(deps) }),
     ...registerMediaJobs(jobs, { ...deps, compile: compileLoaders({ ...deps, sources }) }),
   }
 }

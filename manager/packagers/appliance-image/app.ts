@@ -24,6 +24,14 @@ export async function bundleApp(arch: 'x64' | 'arm64', outdir: string, signal: A
   if (done.exitCode !== 0) throw new ApplianceImageError(`the daemon's bundle cannot be made: ${done.stderr || done.shortMessage}`)
 }
 
+/** Steps of the store's schema that this source's daemon knows. Asked of a program of its own, for the manager does not import the appliance. */
+export async function dataSchemaOf(signal: AbortSignal): Promise<number> {
+  const program = "import { MIGRATIONS } from './appliance/store/migrations.ts'; console.log(MIGRATIONS.length)"
+  const argv = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program]
+  const { stdout } = await execa(process.execPath, argv, { cwd: ROOT, stdin: 'ignore', cancelSignal: signal })
+  return Number(stdout)
+}
+
 /** Of all files in a directory, by path and contents; the empty text for none. */
 export async function hashOfFiles(directory: string | undefined, skip: RegExp = /(?!)/): Promise<string> {
   if (directory === undefined) return ''

@@ -10,7 +10,7 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import { BLOCK_BYTES } from '@bridgehead/shared/model/release.ts'
 import { execa } from 'execa'
 import type { Apt } from '../../engines/apt/apt.ts'
-import { bundleApp, hashOfFiles, npmPackagesIn } from './app.ts'
+import { bundleApp, dataSchemaOf, hashOfFiles, npmPackagesIn } from './app.ts'
 import { makeLoaders, writeBootPartition } from './boot-partition.ts'
 import { writeDisk } from './disk.ts'
 import { readLock } from './locks.ts'
@@ -60,6 +60,7 @@ export interface MadeImage {
   blocks: string
   sbom: string
   licences: string
+  dataSchema: number
   packages: { name: string; version: string; sha256: string }[]
   seconds: Record<string, number>
 }
@@ -148,6 +149,7 @@ export async function makeImage(plan: ImagePlan, deps: ApplianceImageDeps & { wo
   }
   const made = {
     ...{ release, image, configOffset, slot, seconds },
+    dataSchema: await dataSchemaOf(signal),
     blocks: await write('blocks', await blockHashes(slot)),
     sbom: await write('sbom.spdx.json', sbom),
     licences: await write('licences.txt', `${await debianLicences(system.directory)}${npmLicences}`),
