@@ -48,6 +48,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
+const soon = { timeout: 10_000 }
 const out = (name: string) => join(directory, name)
 const artifact = () => `${base}/artifacts/${sha256(bytes)}/disk.raw.zst`
 const curl = (...args: string[]) => execa('curl', ['-sS', '--max-time', '60', ...args])
@@ -61,7 +62,7 @@ for (const { what, run } of [
   test(`${what} fetches a file whole`, async () => {
     await run(out('whole'))
     expect(sha256(await readFile(out('whole')))).toBe(sha256(bytes))
-    await expect.poll(() => served.at(-1)).toMatchObject({ bytes: SIZE, total: SIZE })
+    await expect.poll(() => served.at(-1), soon).toMatchObject({ bytes: SIZE, total: SIZE })
   })
 
 for (const { what, run } of [
@@ -73,7 +74,7 @@ for (const { what, run } of [
     await writeFile(out('begun'), bytes.subarray(0, 1_234_567))
     await run(out('begun'))
     expect(sha256(await readFile(out('begun')))).toBe(sha256(bytes))
-    await expect.poll(() => served.at(-1)?.total).toBe(SIZE - 1_234_567)
+    await expect.poll(() => served.at(-1)?.total, soon).toBe(SIZE - 1_234_567)
   })
 
 for (const [range, from, to] of [
@@ -106,13 +107,14 @@ test('busybox wget posts a form', async () => {
 
 test('a slow client is told of once a second, and holds nobody else up', async () => {
   progress.length = 0
-  const slow = curl('-f', '--limit-rate', '16M', '-o', '/dev/null', `${base}/loaders/zeros`)
   const began = Date.now()
-  await curl('-f', '-o', out('fast'), artifact())
-  expect(Date.now() - began).toBeLessThan(1500)
+  const ended: string[] = []
+  const slow = curl('-f', '--limit-rate', '16M', '-o', '/dev/null', `${base}/loaders/zeros`).then(() => ended.push('slow'))
+  await curl('-f', '-o', out('fast'), artifact()).then(() => ended.push('fast'))
   await slow
+  expect(ended).toEqual(['fast', 'slow'])
   expect(progress.length).toBeGreaterThanOrEqual(1)
-  expect(progress.length).toBeLessThanOrEqual(4)
+  expect(progress.length).toBeLessThanOrEqual((Date.now() - began) / 1000)
   expect(progress[0]).toMatchObject({ id: 'zeros', total: ZEROS })
   expect(progress[0]?.bytes).toBeGreaterThan(1_000_000)
 })

@@ -119,7 +119,7 @@ test('the dump names each peer with its handshake and bytes', async () => {
     const peer = status.peers.find((one) => one.publicKey === publicKey)
     expect(peer?.endpoint).toMatch(new RegExp(`^${wan}:`))
     expect(peer?.allowedIps).toEqual([siteNetwork(prefix, n).network])
-    expect(Math.abs(Date.now() - (peer?.handshakeAt ?? 0))).toBeLessThan(60_000)
+    expect(Math.abs(Date.now() - (peer?.handshakeAt ?? 0))).toBeLessThan(180_000) // made anew every two minutes
     expect(peer?.rxBytes).toBeGreaterThan(0)
   }
 })
@@ -140,9 +140,10 @@ test('a killed wireguard-go comes back by itself', async () => {
 test('a killed hub leaves the tunnels up, and takes them over when it is started again', async () => {
   const before = await goProcesses(HUB.link)
   await killHub()
-  for (const { ns } of SITES) expect(await reaches(ns, hubAddress(prefix))).toBe(true)
+  // Nobody is there who could bring them back; a busy machine may lose a ping.
+  for (const { ns } of SITES) await expect.poll(() => reaches(ns, hubAddress(prefix)), soon).toBe(true)
   hubProcess = await startHub()
-  for (const { ns } of SITES) expect(await reaches(ns, hubAddress(prefix))).toBe(true)
+  for (const { ns } of SITES) await expect.poll(() => reaches(ns, hubAddress(prefix)), soon).toBe(true)
   expect(await goProcesses(HUB.link)).toEqual(before)
 })
 

@@ -38,12 +38,12 @@ async function startManager(directory: string, port: number): Promise<{ manager:
   return { manager, redisPid: Number(/ready (\d+)/.exec(String(line))?.[1]) }
 }
 
-test('it is ready within a second, listens on loopback and a private socket, and ends in order', async () => {
+test('it is ready soon, listens on loopback and a private socket, and ends in order', async () => {
   const directory = join(root, 'plain')
   const redis = redisIn(directory, await freePort())
   const since = performance.now()
   await redis.start()
-  expect(performance.now() - since).toBeLessThan(3_000)
+  expect(performance.now() - since).toBeLessThan(10_000) // a tenth of a second on an idle machine
   const connection = redis.connect()
   expect(await connection.ping()).toBe('PONG')
   expect((await connection.config('GET', 'maxmemory-policy'))[1]).toBe('noeviction')

@@ -33,7 +33,8 @@ export async function startWorkerProcess(argv: [string, ...string[]], env: Recor
         if (entry.event === 'worker.ready') resolve()
       })
   })
-  const ended = once(child, 'exit').then(([code, signal]) => z.union([z.number(), z.string()]).parse(code ?? signal))
+  // `exit` may come before its last lines have been read.
+  const ended = once(child, 'close').then(([code, signal]) => z.union([z.number(), z.string()]).parse(code ?? signal))
   const outcome = await Promise.race([ready, ended])
   if (outcome !== undefined) throw new Error(`the worker ended (${outcome}): ${words.slice(-5).join('\n')}`)
   return { pid: child.pid ?? 0, lines, kill: (signal) => child.kill(signal), ended }

@@ -66,6 +66,7 @@ async function start(argv: readonly string[], env: Record<string, string>): Prom
   workers.push(worker)
   return worker
 }
+const soon = { timeout: 20_000 }
 const here = () => ({ BRIDGEHEAD_DATA: directory })
 const password = () => readFile(join(directory, 'redis', 'worker-password'), 'utf8').then((text) => text.trim())
 
@@ -80,7 +81,7 @@ test('the command takes only the queues it is told; a job in another says that n
   await jobs.enqueue(unknown, {}, { id: 'not-for-it' })
   const sentence = 'waits: no worker serves the queue "package"; start one with "bridgehead worker --queues package"'
   const seen = async () => (await jobs.status('not-for-it'))?.text
-  await expect.poll(seen, { timeout: 20_000 }).toBe(sentence) // a worker that is gone is remembered for some seconds
+  await expect.poll(seen, soon).toBe(sentence) // a worker that is gone is remembered for some seconds
   expect(await jobs.list({ states: ['waiting'] })).toMatchObject([{ id: 'not-for-it', state: 'waiting', text: sentence }])
   const following = followed('not-for-it')
   await start(CLI, here())
@@ -100,8 +101,8 @@ test('the command works beside the manager, says how it is by log lines, and end
 
 test.runIf(confined)('a worker that is told to stop gives its build to the next one; cancelled, it leaves no process', async () => {
   const first = await start(WITH_TEST_KIND, here())
-  await jobs.enqueue(compile, { name: 'handed-on', ms: 1_500 }, { id: 'handed-on' })
-  await expect.poll(async () => (await jobs.status('handed-on'))?.lines.length, { timeout: 5_000 }).toBeGreaterThan(2)
+  await jobs.enqueue(compile, { name: 'handed-on', ms: 3_000 }, { id: 'handed-on' })
+  await expect.poll(async () => (await jobs.status('handed-on'))?.lines.length, soon).toBeGreaterThan(2)
   first.kill('SIGTERM')
   expect(await first.ended).toBe(0)
   expect(await processesWith(marker(first.pid))).toEqual([])
@@ -110,11 +111,11 @@ test.runIf(confined)('a worker that is told to stop gives its build to the next 
   expect(await followed('handed-on')).toMatchObject({ state: 'completed' })
 
   await jobs.enqueue(compile, { name: 'cancelled', ms: 30_000 }, { id: 'cancelled' })
-  await expect.poll(async () => (await processesWith(marker(second.pid))).length, { timeout: 5_000 }).toBeGreaterThan(0)
+  await expect.poll(async () => (await processesWith(marker(second.pid))).length, soon).toBeGreaterThan(0)
   const since = Date.now()
   await jobs.cancel('cancelled')
   expect(await followed('cancelled')).toMatchObject({ state: 'cancelled' })
-  expect(Date.now() - since).toBeLessThan(1_500)
+  expect(Date.now() - since).toBeLessThan(5_000) // a second on an idle machine; by itself it would take thirty
   expect(await processesWith(marker(second.pid))).toEqual([])
 })
 
@@ -140,7 +141,7 @@ test.runIf(confined)('on another machine it needs a Redis URL and an S3 bucket, 
 test.runIf(confined)('it outlives Redis, whose users are gone until the manager has made them again', async () => {
   const worker = await start(WITH_TEST_KIND, here())
   await jobs.enqueue(compile, { name: 'outlives', ms: 4_000 }, { id: 'outlives' })
-  await expect.poll(async () => (await jobs.status('outlives'))?.lines.length, { timeout: 5_000 }).toBeGreaterThan(2)
+  await expect.poll(async () => (await jobs.status('outlives'))?.lines.length, soon).toBeGreaterThan(2)
   await systemClock.sleep(1_100) // appendfsync everysec
   const admin = redis.connect()
   const back = new Promise<void>((resolve) => redis.onRestart(resolve))
@@ -150,14 +151,15 @@ test.runIf(confined)('it outlives Redis, whose users are gone until the manager 
   expect(await followed('outlives')).toMatchObject({ state: 'completed' })
   await jobs.enqueue(compile, { name: 'afterwards', ms: 300 }, { id: 'afterwards' })
   expect(await followed('afterwards')).toMatchObject({ state: 'completed' })
-  expect(worker.lines.map((line) => line.event)).toEqual(expect.arrayContaining(['worker.redis_lost', 'worker.redis_back']))
+  const events = () => worker.lines.map((line) => line.event)
+  await expect.poll(events, soon).toEqual(expect.arrayContaining(['worker.redis_lost', 'worker.redis_back']))
 })
 
 test('what hinders it is said in one line, without the password', async () => {
   const wrong = { ...here(), REDIS_URL: `redis://worker:guessed-password@127.0.0.1:${port}`, BRIDGEHEAD_BUCKET: join(directory, 'bucket') }
   const since = Date.now()
   const refusal = await start(CLI, wrong).catch(String)
-  expect(Date.now() - since).toBeLessThan(5_000)
+  expect(Date.now() - since).toBeLessThan(12_000) // before the 15 s that Redis may take to answer are over
   expect(refusal).toContain('WRONGPASS')
   expect(refusal).not.toContain('guessed-password')
   await expect(start(CLI, { ...here(), BRIDGEHEAD_BUCKET: join(directory, 'not-mounted') })).rejects.toThrow('not-mounted')
