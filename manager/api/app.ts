@@ -29,7 +29,7 @@ const API = '/api/v1'
 /** Below /api/v1, these alone need nobody to be signed in. */
 const OPEN = [new RegExp(`^POST ${API}/enrol$`), new RegExp(`^(GET|HEAD) ${API}/appliance-images/download/[^/]+$`)]
 /** These take bytes as they are, and see to type and size themselves. */
-const UPLOADS = new Set([`POST ${API}/sources`])
+const UPLOADS = new Set([`POST ${API}/sources`, `POST ${API}/appliance-images/files`])
 
 /** The whole HTTP face of the manager: the same on the plain and on the TLS listener. */
 export function createApi({ principal, authHandler, parts, outside, version, log }: ApiDeps): App {

@@ -53,7 +53,8 @@ export function downloadRoutes(deps: DownloadDeps) {
   const piecesOf = async (ticket: OpenTicket, manifest: ApplianceImageManifest, format: Format): Promise<Segment[]> => {
     const frames = format === 'img' ? undefined : await findFrames(bucket, manifest)
     const pieces = downloadOf(manifest, frames, format, ticket.own(format))
-    if (pieces) return pieces
+    if (pieces && (await allThere(bucket, pieces))) return pieces
+    if (format === 'img') throw new Problem('unavailable', 'the bucket has lost this image; build it again')
     await wantFrames(manifest)
     throw new Problem('unavailable', `the image is being compressed for .${format}; ask again in a minute, or for format=img now`, {
       headers: { 'retry-after': '20' },
@@ -104,6 +105,12 @@ export function downloadRoutes(deps: DownloadDeps) {
       throw error
     }
   })
+}
+
+/** Looked at before the answer begins: afterwards it could only be broken off. */
+async function allThere(bucket: Pick<Bucket, 'head'>, pieces: readonly Segment[]): Promise<boolean> {
+  const names = new Set(pieces.flatMap((piece) => (piece.kind === 'object' ? [piece.sha256] : [])))
+  return (await Promise.all([...names].map((sha256) => bucket.head(sha256)))).every(Boolean)
 }
 
 /** `bridgehead-berlin-x86_64-1.2.0.img.xz`. */

@@ -141,6 +141,19 @@ test('compressed forms that are not made yet are asked for, and the answer says 
   expect((await h.ask('GET', `/appliance-images/${manifest.hash}`)).body.formats).toEqual(['img', 'img.zst', 'img.gz', 'img.xz'])
 })
 
+test('what the bucket has lost is said before the download begins; compressed forms are made again', async () => {
+  const made = await frames()
+  const { path } = await ticket()
+  await bucket.delete(made.formats['img.zst']?.behind.sha256 ?? '')
+  expect((await get(path('img.zst'))).status).toBe(503)
+  expect([...jobs.all.keys()]).toEqual([`frames-${manifest.image.sha256}`])
+  await frames()
+  expect((await get(path('img.zst'))).status).toBe(200)
+  await bucket.delete(manifest.image.raw.sha256)
+  const lost = await get(path())
+  expect([lost.status, JSON.parse(lost.bytes.toString()).detail]).toEqual([503, 'the bucket has lost this image; build it again'])
+})
+
 test('frames of an image whose bytes are not those of its manifest are not made', async () => {
   const wrong = { ...manifest, image: { ...manifest.image, sha256: createHash('sha256').update('x').digest('hex') } }
   const making = makeFrames(wrong, { bucket, progress: () => undefined, signal: new AbortController().signal })
@@ -249,4 +262,17 @@ test('an image built elsewhere is taken in whole or not at all, and belongs to i
   expect((await h.ask('POST', '/releases', { image: foreign.hash }, 'evil')).status).toBe(422)
   expect((await h.ask('DELETE', `/appliance-images/${foreign.hash}`)).status).toBe(204)
   expect(await hashes('acme')).toEqual(['1.0.0'])
+})
+
+test('files of an image are sent as they are, and refused when other bytes arrive', async () => {
+  const send = (query: string, body: string, type = 'application/octet-stream') =>
+    h.manager.app.request(`/api/v1/appliance-images/files?${query}`, { method: 'POST', body, headers: { 'content-type': type } })
+  await h.ask('GET', '/sites') // signed in
+  const sha256 = createHash('sha256').update('a slot').digest('hex')
+  expect(await (await send(`name=slot.squashfs&sha256=${sha256}`, 'a slot')).json()).toEqual({ name: 'slot.squashfs', bytes: 6, sha256 })
+  expect((await bucket.head(sha256))?.bytes).toBe(6)
+  const refused = JSON.parse(await (await send(`name=slot.squashfs&sha256=${sha256}`, 'another')).text())
+  expect([refused.code, refused.errors[0].field]).toEqual(['invalid', 'query.sha256'])
+  expect((await send('name=slot', 'x', 'text/plain')).status).toBe(415)
+  expect((await send('name=../slot', 'x')).status).toBe(400)
 })

@@ -55,6 +55,21 @@ export async function findFrames(bucket: Pick<Bucket, 'getDocument'>, manifest: 
   return found?.sha256 === manifest.image.sha256 ? found : undefined
 }
 
+/** Without those whose bytes the bucket has lost: they are made again. */
+export async function soundFrames(
+  bucket: Pick<Bucket, 'getDocument' | 'head'>,
+  manifest: ApplianceImageManifest,
+): Promise<Frames | undefined> {
+  const found = await findFrames(bucket, manifest)
+  if (!found) return undefined
+  const formats: Frames['formats'] = {}
+  for (const format of COMPRESSED) {
+    const made = found.formats[format]
+    if (made && (await bucket.head(made.before.sha256)) && (await bucket.head(made.behind.sha256))) formats[format] = made
+  }
+  return { ...found, formats }
+}
+
 /**
  * Makes the frames that are not there yet; after each format they are known, so that a repeated job goes on where it was. Constant memory.
  * Throws FramesError when the image's bytes are not those of its manifest.
@@ -65,7 +80,7 @@ export async function makeFrames(
 ): Promise<Frames> {
   const { sha256, configOffset, configBytes, bytes } = manifest.image
   const disk = diskOf(manifest)
-  const frames = (await findFrames(bucket, manifest)) ?? { sha256, formats: {} }
+  const frames = (await soundFrames(bucket, manifest)) ?? { sha256, formats: {} }
   if (Object.keys(frames.formats).length === 0) await checkDisk(manifest, disk, bucket, progress)
   const frame = async (format: Compressed, start: number, end: number, name: string): Promise<ArtifactRef> => {
     const source = Readable.from(chunksOf(sliceSegments(disk, start, end), bucket.get), { objectMode: false, highWaterMark: 256 * 1024 })

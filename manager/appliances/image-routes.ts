@@ -1,10 +1,11 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import { ApplianceImageManifest } from '@bridgehead/shared/model/appliance-image.ts'
 import { Board } from '@bridgehead/shared/model/release.ts'
+import { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
-import type { Bucket } from '../engines/bucket/bucket.ts'
+import { type Bucket, BucketError } from '../engines/bucket/bucket.ts'
 import { body, json, operation } from '../engines/http/app.ts'
-import { invalidField, problemOf } from '../engines/http/problem.ts'
+import { invalidField, Problem, problemOf } from '../engines/http/problem.ts'
 import type { Jobs } from '../engines/jobs/jobs.ts'
 import { ask, type RequestRoom, requestRoutes } from '../engines/jobs/request-routes.ts'
 import { Asked, Progress, progressOf, type Requests, requestsIn } from '../engines/jobs/requests.ts'
@@ -43,10 +44,25 @@ const importImage = operation('images:write', {
   tags: ['appliance images'],
   summary: 'Take in an image that was built elsewhere',
   description:
-    'The body is the manifest that the builder wrote; its artifacts lie in the bucket already (`npm run image` on another machine with the same S3 puts them there). The image is your organisation’s alone.',
+    'The body is the manifest that the builder wrote; its artifacts lie in the bucket already: built there, or sent to `/appliance-images/files`. The image is your organisation’s alone.',
   request: { body: body(ApplianceImageManifest) },
   responses: { 201: json(ApplianceImage, 'It can be downloaded; compressed forms follow.') },
 })
+
+const upload = operation('images:write', {
+  method: 'post',
+  path: '/appliance-images/files',
+  tags: ['appliance images'],
+  summary: 'Put one file of an image that was built elsewhere into the bucket',
+  description: 'The body is the file itself. Send `sha256` along, and what arrives otherwise is refused.',
+  request: {
+    query: z.strictObject({ name: ArtifactRef.shape.name, sha256: ArtifactRef.shape.sha256.optional() }),
+    body: { required: true, content: { 'application/octet-stream': { schema: z.string().openapi({ format: 'binary' }) } } },
+  },
+  responses: { 201: json(ArtifactRef, 'It lies in the bucket.') },
+})
+/** A disk image has some 400 MiB. */
+const LARGEST_FILE_BYTES = 2 * 1024 ** 3
 
 /** `/appliance-images`: the catalogue, building, and taking in what was built elsewhere. */
 export function imageRoutes<R>({ bucket, images, jobs, kinds, builder, clock }: ImageRouteDeps<R>) {
@@ -75,6 +91,18 @@ export function imageRoutes<R>({ bucket, images, jobs, kinds, builder, clock }: 
       const shown = await ask(room, c.get('principal').organisation, wish, () => jobs.enqueue(kind, recipe, { id: hash }))
       return c.json(shown, shown.state === 'ready' ? 200 : 202)
     })
+  app.openapi(upload, async (c) => {
+    // No web page may send this type to another origin without asking first, so that a cookie is no danger here.
+    if (!/^application\/octet-stream\s*$/i.test(c.req.header('content-type') ?? ''))
+      throw new Problem('content-type', 'expected content-type application/octet-stream: the file as it is')
+    const { name, sha256 } = c.req.valid('query')
+    const given = c.req.raw.body
+    if (!given) throw new Problem('invalid', 'the body is empty; expected a file')
+    const stored = await bucket.put(limited(given), { name, ...(sha256 === undefined ? {} : { sha256 }) }).catch((error: unknown) => {
+      throw error instanceof BucketError && error.code === 'mismatch' ? invalidField(['query', 'sha256'], error.message) : error
+    })
+    return c.json({ ...stored, name }, 201)
+  })
   return app.openapi(importImage, async (c) => {
     const { organisation } = c.get('principal')
     const manifest = c.req.valid('json')
@@ -88,6 +116,15 @@ export function imageRoutes<R>({ bucket, images, jobs, kinds, builder, clock }: 
     await enqueueFrames(jobs, kinds, manifest)
     return c.json(await room.show(request), 201)
   })
+}
+
+async function* limited(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.byteLength
+    if (bytes > LARGEST_FILE_BYTES) throw new Problem('too-large', `expected at most ${LARGEST_FILE_BYTES} bytes`)
+    yield chunk
+  }
 }
 
 function buildOperation(request: z.ZodType) {

@@ -12,7 +12,8 @@ import type { Db, Tx } from '../engines/store/store.ts'
 import { findBoxFacts } from '../sites/box-facts.ts'
 import { downloadRoutes } from './download-routes.ts'
 import { createDownloadLimits } from './downloads.ts'
-import { findFrames } from './frames.ts'
+import { COMPRESSED } from './formats.ts'
+import { soundFrames } from './frames.ts'
 import { imageRoutes } from './image-routes.ts'
 import { imagesIn } from './images.ts'
 import { type ApplianceJobs, enqueueFrames, type ImageBuilder } from './jobs.ts'
@@ -70,8 +71,8 @@ export function createApplianceRoom<R>({
   const seals = createSeals(ticketKey)
   const rollouts = createRollouts({ db, changes, clock, log })
   const wantFrames = async (manifest: ApplianceImageManifest) => {
-    const formats = Object.keys((await findFrames(bucket, manifest))?.formats ?? {})
-    if (formats.length < 3) await enqueueFrames(jobs, kinds, manifest)
+    const formats = Object.keys((await soundFrames(bucket, manifest))?.formats ?? {})
+    if (formats.length < COMPRESSED.length) await enqueueFrames(jobs, kinds, manifest)
   }
   return {
     parts: [
