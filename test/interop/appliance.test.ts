@@ -139,7 +139,7 @@ test('it idles in little memory', async () => {
   const { flags, env } = nodeOptions(dirname(main))
   const cost = { main, manager, revision: 50_000, node: [process.execPath, ...flags], env, directory, freePort }
   const { memory, dhcpMs } = await measureDaemon({ ...cost, idleMs: 12_000 })
-  expect(memory.rss).toBeLessThan(75)
+  expect(memory.rss).toBeLessThan(70)
   process.stderr.write(
     `appliance: ${memory.rss} MiB RSS at idle (${memory.anon} of its own, ${memory.file} of program files); DHCP open after ${dhcpMs} ms\n`,
   )
