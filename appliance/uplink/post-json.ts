@@ -11,7 +11,8 @@ export class PostError extends Error {
 }
 
 const TIMEOUT_MS = 20_000
-const ANSWER_BYTES = 256 * 1024
+/** A large site's leases come with its membership: 65,536 of some 110 bytes. */
+const ANSWER_BYTES = 8 * 1024 * 1024
 
 export interface Answer {
   status: number
