@@ -1,15 +1,6 @@
 import { expect, test } from 'vitest'
-import { crossPrefix, grubMake, grubTools } from './make-plan.ts'
+import { grubMake, grubTools } from './make-plan.ts'
 import { defaultModules } from './request.ts'
-
-for (const { platform, machine, prefix } of [
-  { platform: 'i386-pc', machine: 'x64', prefix: '' },
-  { platform: 'x86_64-efi', machine: 'x64', prefix: '' },
-  { platform: 'arm64-efi', machine: 'x64', prefix: 'aarch64-linux-gnu-' },
-  { platform: 'arm64-efi', machine: 'arm64', prefix: '' },
-  { platform: 'x86_64-efi', machine: 'arm64', prefix: 'x86_64-linux-gnu-' },
-] as const)
-  test(`${platform} on ${machine} is compiled by ${prefix}gcc`, () => expect(crossPrefix(platform, machine)).toBe(prefix))
 
 test('a foreign platform is configured with the tools for it', () => {
   const configure = grubMake('arm64-efi', 'x64', 2).prepare[1]?.script

@@ -1,3 +1,4 @@
+import { crossPrefix, crossTools } from '../cross.ts'
 import type { Tool } from '../tools.ts'
 import type { GrubPlatform } from './request.ts'
 
@@ -23,17 +24,10 @@ const TARGETS: Record<GrubPlatform, { target: string; platform: string; architec
   'arm64-efi': { target: 'aarch64', platform: 'efi', architecture: 'arm64' },
 }
 
-/** Prefix of the compiler that makes code for `platform` on a machine of Node's `machine`; empty for the machine's own. */
-export function crossPrefix(platform: GrubPlatform, machine: string): string {
-  const { architecture } = TARGETS[platform]
-  const own = machine === 'arm64' ? 'arm64' : 'x86_64'
-  return architecture === own ? '' : architecture === 'arm64' ? 'aarch64-linux-gnu-' : 'x86_64-linux-gnu-'
-}
-
 /** What make and configure are told. No more is built than modules and grub-mkimage: themes, fonts, translations and other tools are left out. */
 export function grubMake(platform: GrubPlatform, machine: string, jobs: number): GrubMake {
-  const { target, platform: firmware } = TARGETS[platform]
-  const cross = crossPrefix(platform, machine)
+  const { target, platform: firmware, architecture } = TARGETS[platform]
+  const cross = crossPrefix(architecture, machine)
   const without = ['werror', 'nls', 'device-mapper', 'libzfs', 'grub-mkfont', 'grub-mount', 'grub-themes', 'grub-emu-sdl']
   const configure = [
     './configure',
@@ -66,8 +60,6 @@ export function grubMake(platform: GrubPlatform, machine: string, jobs: number):
 }
 
 export function grubTools(platform: GrubPlatform, machine: string): Tool[] {
-  const cross = crossPrefix(platform, machine)
-  const debian = cross.slice(0, -1).replace('_', '-')
   return [
     { file: '/usr/bin/make', package: 'make' },
     { file: '/usr/bin/gcc', package: 'gcc' },
@@ -81,11 +73,6 @@ export function grubTools(platform: GrubPlatform, machine: string): Tool[] {
     { file: '/usr/bin/flex', package: 'flex' },
     { file: '/usr/bin/pkg-config', package: 'pkg-config' },
     { file: '/usr/bin/python3', package: 'python3' },
-    ...(cross
-      ? [
-          { file: `/usr/bin/${cross}gcc`, package: `gcc-${debian}` },
-          { file: `/usr/bin/${cross}ld`, package: `binutils-${debian}` },
-        ]
-      : []),
+    ...crossTools(crossPrefix(TARGETS[platform].architecture, machine)),
   ]
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { crossPrefix } from '../cross.ts'
 import type { IpxeOptions } from './options.ts'
 import { certificatesIn } from './pem.ts'
 import { type IpxePlatform, type IpxeTarget, PLATFORMS } from './request.ts'
@@ -41,7 +42,7 @@ export function planMake({ platform, targets, options, script, version, epoch, m
     EMBED: script === undefined ? '' : `${INPUT}/${SCRIPT_FILE}`,
     TRUST: list(trust),
     CERT: list(carried),
-    CROSS_COMPILE: crossPrefix(platform, machine),
+    CROSS_COMPILE: crossPrefix(PLATFORMS[platform].architecture, machine),
     // 1.21.1 draws the id by lot and takes the time from the clock; 2.0.0 hashes objects, which know the path they were compiled in.
     BUILD_ID_CMD: `printf "%s" "$@ ${buildId({ options, script, version })}" | cksum | cut -d" " -f1`,
     BUILD_TIMESTAMP: String(epoch),
@@ -54,14 +55,6 @@ export function planMake({ platform, targets, options, script, version, epoch, m
     env: { SOURCE_DATE_EPOCH: String(epoch) },
     input: Object.fromEntries([...trust, ...carried, ...(script === undefined ? [] : [[SCRIPT_FILE, script] as const])]),
   }
-}
-
-/** Prefix of the compiler's name; empty when the machine's own will do. */
-export function crossPrefix(platform: IpxePlatform, machine: string): '' | 'aarch64-linux-gnu-' | 'x86_64-linux-gnu-' {
-  const own = machine === 'arm64' ? 'arm64' : 'x86_64'
-  const wanted = PLATFORMS[platform].architecture
-  if (own === wanted) return ''
-  return wanted === 'arm64' ? 'aarch64-linux-gnu-' : 'x86_64-linux-gnu-'
 }
 
 /** Release tarballs of before 2.0.0 know their version from git alone, and would call themselves 1.0.0+. */
