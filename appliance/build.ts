@@ -14,7 +14,7 @@ export interface Bundle {
 }
 
 /**
- * Bundles the appliance into `outdir` (emptied first): main.mjs, its source map, what is loaded when it is used (*.cjs), SQLite's native
+ * Bundles the appliance into `outdir` (emptied first): main.mjs, what is loaded when it is used (*.cjs), their source maps, SQLite's native
  * module for `arch`, and how Node shall run it (node-options).
  * Nothing else is needed to run it but Node 24.
  */
@@ -26,7 +26,6 @@ export async function buildAppliance({ outdir, arch }: { outdir: string; arch: B
     outfile: join(outdir, 'main.mjs'),
     bundle: true,
     format: 'esm',
-    sourcemap: 'linked',
     // The plain entry would search for a native module at run time; this one names it, so that it can be copied.
     alias: { 'better-sqlite3': `better-sqlite3/linux-${arch}` },
     loader: { '.node': 'copy' },
@@ -50,6 +49,7 @@ export async function buildAppliance({ outdir, arch }: { outdir: string; arch: B
 const OPTIONS: BuildOptions = {
   platform: 'node',
   target: 'node24',
+  sourcemap: 'linked',
   // Names stay whole: logs and stacks tell by them what happened. To restore short ones at run time (keepNames) takes 2.8 MiB.
   minifyWhitespace: true,
   minifySyntax: true,

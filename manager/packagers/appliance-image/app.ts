@@ -46,14 +46,12 @@ export async function hashOfFiles(directory: string | undefined, skip: RegExp = 
   return hash.digest('hex')
 }
 
-/** npm packages that the bundle's source map names, with the texts of their licences. Without a map: none. */
+/** npm packages that the bundle's source maps name, with the texts of their licences. Without a map: none. */
 export async function npmPackagesIn(app: string): Promise<{ component: Component; licence: string }[]> {
-  const map = await readFile(join(app, 'main.mjs.map'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '{"sources":[]}'
-    throw error
-  })
+  const maps = (await readdir(app)).filter((name) => name.endsWith('.map'))
+  const texts = await Promise.all(maps.map((name) => readFile(join(app, name), 'utf8')))
   const names = new Set(['better-sqlite3']) // its native module lies beside the bundle
-  for (const source of SourceMap.parse(JSON.parse(map)).sources) {
+  for (const source of texts.flatMap((text) => SourceMap.parse(JSON.parse(text)).sources)) {
     const inside = source.split('node_modules/').pop() ?? ''
     const name = /^(@[^/]+\/[^/]+|[^@/][^/]*)\//.exec(inside)?.[1]
     if (source.includes('node_modules/') && name !== undefined) names.add(name)
