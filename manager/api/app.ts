@@ -95,7 +95,8 @@ export function answerErrors<A extends Hono<AppEnv> | Hono>(app: A, log: Log): v
     const problem = asProblem(error)
     if (problem) return problemResponse(problem)
     const id = randomUUID()
-    log.error('http.failed', { id, method: c.req.method, path: c.req.path, error })
+    const path = c.req.path.replace(/(\/download\/).*/, '$1...') // a ticket is a secret
+    log.error('http.failed', { id, method: c.req.method, path, error })
     return problemResponse(new Problem('internal', `the manager's log tells why under id ${id}`))
   })
   app.notFound((c) => problemResponse(new Problem('not-found', `there is nothing at ${c.req.method} ${c.req.path}`)))
