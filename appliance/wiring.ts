@@ -58,6 +58,8 @@ export interface ApplianceDeps {
   prepare?: (state: SiteState) => Promise<void>
   /** Called once they have it. */
   onState?: (state: SiteState) => void
+  /** Calls back when the way to the manager has changed. */
+  onUplink?: (listener: () => void) => void
 }
 
 export interface Appliance {
@@ -178,7 +180,9 @@ export function createAppliance(deps: ApplianceDeps): Appliance {
     const before = preparing ?? Promise.resolve()
     preparing = before.then(() => deps.prepare?.(state)).then(() => hand(state))
   }
+  let handed: SiteState | undefined
   const hand = (state: SiteState) => {
+    handed = state
     reserved = new Set(state.hosts.flatMap((host) => host.ip ?? []))
     for (const [part, apply] of Object.entries(parts))
       try {
@@ -242,15 +246,16 @@ export function createAppliance(deps: ApplianceDeps): Appliance {
         log,
         version,
         counters,
+        onUplink: deps.onUplink,
       })
       return overlay ? [overlay, link] : [link]
     },
+    onUplink: deps.onUplink,
     clock,
     random,
     log,
   })
 
-  const addresses = () => engine.state()?.lans.map((lan) => lan.address) ?? []
   return {
     services: [cache, dhcp, tftp, http, dns, ssh, bundles, uplink],
     state: engine.state,
@@ -258,7 +263,7 @@ export function createAppliance(deps: ApplianceDeps): Appliance {
     source: () => source,
     trusted: () => states?.trusted() ?? [],
     listening: () => ({
-      wanted: addresses(),
+      wanted: handed?.lans.map((lan) => lan.address) ?? [],
       open: {
         dns: dns.listening().map((one) => one.address),
         tftp: tftp.bound().map((one) => one.address),

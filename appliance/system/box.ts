@@ -68,6 +68,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     log,
     directory: own,
     resolvConf: join(config.run, 'resolv.conf'),
+    expectLans: readSite(store) !== undefined,
   })
   const time = createTimeKeeper({
     helper,
@@ -87,7 +88,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     enrolment: {
       config() {
         const { manager, fingerprint, token, uplink } = settings.current()
-        return { file: boot.config, manager, fingerprint, token, proxy: uplink?.proxy }
+        return { file: boot.config, manager, fingerprint, token, proxy: uplink?.proxy, from: network.status().plan?.uplink?.address }
       },
       writeConfig: helper.setConfig,
       onProgress(progress) {
@@ -98,6 +99,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     },
     prepare: (state: SiteState) => network.applyLans(state.lans),
     onState: () => screen.refresh(),
+    onUplink: network.onUplink,
   })
   const health = createHealth({
     tests: () => selfTests(appliance.listening(), config.ports, store),

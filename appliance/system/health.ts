@@ -50,6 +50,7 @@ const STUCK_MS = 30_000
 
 export function createHealth({ tests, uplink, clock, monotonic, log }: HealthDeps): Health {
   let services: Record<string, 'ok' | string> = { start: 'the first self-test is not over' }
+  const told = new Map<string, string>()
   let silent = new Map<string, number>()
   let roundAt = monotonic()
   let running: Promise<void> | undefined
@@ -67,9 +68,13 @@ export function createHealth({ tests, uplink, clock, monotonic, log }: HealthDep
       const before = results[service]
       results[service] = error === undefined ? (before ?? 'ok') : error.message
     }
-    for (const [service, said] of Object.entries(results))
-      if (said !== 'ok' && services[service] !== said) log.warn('health.failing', { service, why: said })
-      else if (said === 'ok' && services[service] !== undefined && services[service] !== 'ok') log.info('health.recovered', { service })
+    for (const [service, said] of Object.entries(results)) {
+      // the second time: what was just asked for may take a moment
+      if (said !== 'ok' && services[service] === said && told.get(service) !== said) {
+        told.set(service, said)
+        log.warn('health.failing', { service, why: said })
+      } else if (said === 'ok' && told.delete(service)) log.info('health.recovered', { service })
+    }
     services = results
     silent = still
     roundAt = monotonic()

@@ -71,7 +71,7 @@ function askHttp(address: string, port: number): Promise<void> {
       host: address,
       port,
       method: 'HEAD',
-      path: '/',
+      path: '/boot/start.ipxe',
       timeout: ANSWER_MS,
       agent: false,
       headers: { connection: 'close' },

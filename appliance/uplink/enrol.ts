@@ -15,7 +15,10 @@ import { hashToken, type Membership, readMembership, readSite, writeMembership }
 import { postJson } from './post-json.ts'
 
 /** What `bridgehead.json` says of the way to the manager. */
-export type EnrolSettings = Pick<Config, 'file' | 'manager' | 'fingerprint' | 'token'> & { proxy?: string | undefined }
+export type EnrolSettings = Pick<Config, 'file' | 'manager' | 'fingerprint' | 'token' | 'proxy'> & {
+  /** Own address on the way there: when it changes, it is time to ask. */
+  from?: string | undefined
+}
 
 /** How far the enrolment is, for screens. */
 export type EnrolProgress =
@@ -51,8 +54,8 @@ export interface EnrolDeps {
 
 /** A person types the code and looks at the box. */
 const CLAIM_MS = 3_000
-/** How often settings that may change are looked at while there is nothing to ask. */
-const IDLE_MS = 2_000
+/** How often settings that may change are looked at in between. */
+const IDLE_MS = 1_000
 
 /**
  * This box's membership: from the store, without any network, when it has one; else by its token, or, without one, by a claim code that
@@ -106,7 +109,7 @@ export async function enrol(deps: EnrolDeps): Promise<Membership | undefined> {
       log.warn('enrol.pending', { code: answer.code, retryMs })
       progress({ kind: 'pending', code: answer.code })
     }
-    await pause(deps, config, retryMs)
+    if (await pause(deps, config, retryMs)) attempt = -1
   }
   return undefined
 }
@@ -129,12 +132,18 @@ async function join(deps: EnrolDeps, config: EnrolSettings, answer: EnrolAnswer)
   return membership
 }
 
-/** Ends early when the settings have changed: whoever corrects them looks at the screen. */
-async function pause({ config, clock, signal }: EnrolDeps, before: EnrolSettings, ms: number): Promise<void> {
-  if (typeof config !== 'function') return clock.sleep(ms, signal)
+/** Ends early, and resolves true, when the settings have changed: whoever corrects them looks at the screen. */
+async function pause({ config, clock, signal }: EnrolDeps, before: EnrolSettings, ms: number): Promise<boolean> {
+  if (typeof config !== 'function') {
+    await clock.sleep(ms, signal)
+    return false
+  }
   const text = JSON.stringify(before)
-  for (let left = ms; left > 0 && !signal.aborted && JSON.stringify(config()) === text; left -= IDLE_MS)
+  for (let left = ms; left > 0 && !signal.aborted; left -= IDLE_MS) {
     await clock.sleep(Math.min(left, IDLE_MS), signal)
+    if (JSON.stringify(config()) !== text) return true
+  }
+  return false
 }
 
 type Outcome =

@@ -22,6 +22,8 @@ export interface LinkDeps {
   log: Log
   version: string
   counters: () => Record<string, number>
+  /** Calls back when the way to the manager has changed: no need to wait longer then. */
+  onUplink?: ((listener: () => void) => void) | undefined
 }
 
 export interface Link extends Service {
@@ -41,6 +43,8 @@ export function createLink(deps: LinkDeps): Link {
   const stopping = new AbortController()
   const added = new Wake()
   deps.outbox.onAdd(() => added.now())
+  const hurried = new Wake()
+  deps.onUplink?.(() => hurried.now())
   let running: Promise<void> | undefined
   let up = false
 
@@ -53,7 +57,7 @@ export function createLink(deps: LinkDeps): Link {
       const retryMs = backoffMs(attempt, random)
       log.warn(up ? 'link.down' : 'link.failed', { why, retryMs })
       up = false
-      await clock.sleep(retryMs, stopping.signal)
+      await hurried.wait(retryMs, clock, stopping.signal)
     }
     up = false
   }

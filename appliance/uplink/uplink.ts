@@ -3,6 +3,7 @@ import type { Log } from '@bridgehead/shared/log.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { backoffMs } from './backoff.ts'
 import type { Membership } from './membership.ts'
+import { Wake } from './wake.ts'
 
 /** What a member runs towards its manager: overlay, link. Made anew for each try, started and stopped in order. */
 export type MemberServices = (membership: Membership) => readonly Service[]
@@ -13,6 +14,8 @@ export interface UplinkDeps {
   /** Called once, before the services start: what the stored state needs must not wait for them. */
   onMember: (membership: Membership) => Promise<void>
   services: MemberServices
+  /** Calls back when the way to the manager has changed: no need to wait longer then. */
+  onUplink?: ((listener: () => void) => void) | undefined
   clock: Clock
   random: () => number
   log: Log
@@ -22,9 +25,11 @@ export interface UplinkDeps {
  * Becomes a member, then keeps overlay and link running. `start` returns at once: whatever happens here, the site's own
  * services run on what the store holds.
  */
-export function createUplink({ enrol, onMember, services, clock, random, log }: UplinkDeps): Service {
+export function createUplink({ enrol, onMember, services, onUplink, clock, random, log }: UplinkDeps): Service {
   const stopping = new AbortController()
   const running: Service[] = []
+  const hurried = new Wake()
+  onUplink?.(() => hurried.now())
   let done: Promise<void> | undefined
 
   const stopServices = async () => {
@@ -49,7 +54,7 @@ export function createUplink({ enrol, onMember, services, clock, random, log }: 
         await stopServices()
         const retryMs = backoffMs(attempt, random)
         log.error('uplink.start_failed', { service, error, retryMs })
-        await clock.sleep(retryMs, stopping.signal)
+        await hurried.wait(retryMs, clock, stopping.signal)
       }
     }
   }

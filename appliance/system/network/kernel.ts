@@ -2,22 +2,19 @@ import { existsSync } from 'node:fs'
 import { execa } from 'execa'
 import { z } from 'zod'
 import type { Nic } from './plan.ts'
-import { type Actual, ROUTE_PROTOCOL } from './steps.ts'
+import { type Actual, type ActualRoute, ROUTE_PROTOCOL } from './steps.ts'
 
 /** What `ip` or `nft` refused; the message is theirs. */
 export class NetworkError extends Error {
   readonly code = 'network'
 }
 
-const Link = z.object({
-  ifname: z.string(),
-  flags: z.array(z.string()),
-  link_type: z.string(),
+const Interface = z.object({
+  ifname: z.string().default(''),
+  flags: z.array(z.string()).default([]),
+  link_type: z.string().default(''),
   address: z.string().default(''),
   linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
-})
-const Addresses = z.object({
-  ifname: z.string().optional(),
   addr_info: z.array(z.object({ family: z.string().optional(), local: z.string().optional(), prefixlen: z.int().optional() })).default([]),
 })
 const RouteEntry = z.object({ dst: z.string(), gateway: z.string().optional(), dev: z.string(), prefsrc: z.string().optional() })
@@ -25,33 +22,31 @@ const RouteEntry = z.object({ dst: z.string(), gateway: z.string().optional(), d
 /** Kinds of interfaces that are cards: real ones have none; `veth` is what a card is inside a namespace. */
 const CARDS = new Set([undefined, 'veth'])
 
-export async function readLinks(): Promise<{ nics: Nic[]; links: Actual['links'] }> {
-  const links = z.array(Link).parse(JSON.parse(await ip('-j', '-d', 'link', 'show')))
-  const nics = links.filter((link) => link.link_type === 'ether' && CARDS.has(link.linkinfo?.info_kind))
+export async function readInterfaces(): Promise<{ nics: Nic[]; actual: Actual }> {
+  const all = z.array(Interface).parse(JSON.parse(await ip('-j', '-d', 'address', 'show')))
+  const cards = all.filter((one) => one.link_type === 'ether' && CARDS.has(one.linkinfo?.info_kind))
+  const nics = cards.map((one) => ({
+    name: one.ifname,
+    mac: one.address,
+    wifi: existsSync(`/sys/class/net/${one.ifname}/phy80211`),
+    carrier: one.flags.includes('LOWER_UP'),
+  }))
+  const addresses = all.flatMap(({ ifname, addr_info }) =>
+    addr_info.flatMap(({ family, local, prefixlen }) =>
+      family !== 'inet' || local === undefined || prefixlen === undefined ? [] : [{ device: ifname, address: `${local}/${prefixlen}` }],
+    ),
+  )
   return {
-    nics: nics
-      .map((link) => ({
-        name: link.ifname,
-        mac: link.address,
-        wifi: existsSync(`/sys/class/net/${link.ifname}/phy80211`),
-        carrier: link.flags.includes('LOWER_UP'),
-      }))
-      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true })),
-    links: links.map((link) => ({ name: link.ifname, up: link.flags.includes('UP'), vlan: link.linkinfo?.info_kind === 'vlan' })),
+    nics: nics.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true })),
+    actual: {
+      links: all.map((one) => ({ name: one.ifname, up: one.flags.includes('UP'), vlan: one.linkinfo?.info_kind === 'vlan' })),
+      addresses,
+    },
   }
 }
 
-export async function readAddresses(): Promise<Actual['addresses']> {
-  const found = z.array(Addresses).parse(JSON.parse(await ip('-j', '-4', 'address', 'show')))
-  return found.flatMap(({ ifname, addr_info }) =>
-    addr_info.flatMap(({ local, prefixlen }) =>
-      ifname === undefined || local === undefined || prefixlen === undefined ? [] : [{ device: ifname, address: `${local}/${prefixlen}` }],
-    ),
-  )
-}
-
 /** Ours alone. */
-export async function readRoutes(): Promise<Actual['routes']> {
+export async function readRoutes(): Promise<ActualRoute[]> {
   const text = await ip('-j', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
   const found = z.array(RouteEntry).parse(text.trim() === '' ? [] : JSON.parse(text))
   return found.map(({ dst, gateway, dev, prefsrc }) => ({
@@ -62,8 +57,12 @@ export async function readRoutes(): Promise<Actual['routes']> {
   }))
 }
 
-/** Throws NetworkError with the program's own words. */
-export async function ip(...args: string[]): Promise<string> {
+/** Runs `ip` once for all of `steps`, in order; the first that fails ends it. Throws NetworkError with the program's own words. */
+export async function takeSteps(steps: readonly (readonly string[])[]): Promise<void> {
+  await run('ip', ['-batch', '-'], steps.map((step) => `${step.join(' ')}\n`).join(''))
+}
+
+async function ip(...args: string[]): Promise<string> {
   return run('ip', args)
 }
 

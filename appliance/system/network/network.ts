@@ -7,9 +7,9 @@ import type { ApplianceConfig } from '@bridgehead/shared/model/enrolment.ts'
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { type DhcpClient, startDhcpClient } from './dhcp-client.ts'
-import { ip, nft, readAddresses, readLinks, readRoutes } from './kernel.ts'
+import { nft, readInterfaces, readRoutes, takeSteps } from './kernel.ts'
 import { type NetworkPlan, type Nic, planNetwork } from './plan.ts'
-import { filterRules, networkSteps } from './steps.ts'
+import { type Actual, addressSteps, filterRules, routeSteps } from './steps.ts'
 import { startWifi, type Wifi } from './wifi.ts'
 
 export interface NetworkStatus {
@@ -28,6 +28,8 @@ export interface Network extends Service {
   applyLans(lans: SiteState['lans']): Promise<void>
   status(): NetworkStatus
   onChange(listener: () => void): void
+  /** Called when the uplink has an address, or another one: what waits to be asked again need not wait longer. */
+  onUplink(listener: () => void): void
 }
 
 export interface NetworkDeps {
@@ -40,6 +42,8 @@ export interface NetworkDeps {
   directory: string
   /** Path of resolv.conf(5); the file is there and ours. */
   resolvConf: string
+  /** LANs will be told in a moment: this box has a site. */
+  expectLans: boolean
 }
 
 const LOOK_MS = 1_000
@@ -49,11 +53,15 @@ const REVIEW_MS = 60_000
 const MOVE_MS = 60_000
 const ROUNDS = 4
 const RETRY_MS = 5_000
+/** So long a box that has LANs waits for the word of them, to do all at once. */
+const EXPECT_MS = 1_000
 
-export function createNetwork({ config, memory, clock, log, directory, resolvConf }: NetworkDeps): Network {
+export function createNetwork({ config, memory, clock, log, directory, resolvConf, expectLans }: NetworkDeps): Network {
   const own = join(directory, 'network')
   const clients = new Map<string, DhcpClient>()
   const listeners: (() => void)[] = []
+  const uplinkListeners: (() => void)[] = []
+  let uplinkNew = false
   let radio: { text: string; wifi: Wifi } | undefined
   let lans: SiteState['lans'] = []
   let nics: readonly Nic[] = []
@@ -65,46 +73,62 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
   let running = false
   let wanted = false
   let working: Promise<void> = Promise.resolve()
+  let following: Promise<void> = Promise.resolve()
   let endLooks = () => {}
   let cancelRetry = () => {}
+  let cancelFirst = () => {}
 
   const settle = () => {
-    if (wanted) return
+    if (wanted || !running) return
     wanted = true
     working = working.then(async () => {
       wanted = false
       if (!running) return
-      cancelRetry()
-      try {
-        await reconcile()
-        if (failure !== undefined) log.info('network.settled')
-        failure = undefined
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error)
-        if (failure !== why) log.error('network.failed', { error })
-        failure = why
-        cancelRetry = clock.after(RETRY_MS, settle)
-      }
-      for (const listener of listeners) listener()
+      await guarded(reconcile)
+      tell()
     })
+  }
+  const guarded = async (task: () => Promise<void>) => {
+    try {
+      await task()
+      if (failure !== undefined) log.info('network.settled')
+      failure = undefined
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      if (failure !== why) log.error('network.failed', { error })
+      failure = why
+      cancelRetry()
+      cancelRetry = clock.after(RETRY_MS, settle)
+    }
+  }
+  const tell = () => {
+    if (uplinkNew) for (const listener of uplinkListeners) listener()
+    uplinkNew = false
+    for (const listener of listeners) listener()
   }
 
   const reconcile = async () => {
     for (let round = 0; round < ROUNDS; round++) {
-      const { nics: found, links } = await readLinks()
+      const { nics: found, actual } = await readInterfaces()
       for (const nic of found)
         if (nic.carrier && nics.some((before) => before.name === nic.name && !before.carrier))
           for (const client of clients.values()) if (client.device.split('.')[0] === nic.name) client.renew()
       nics = found
-      plan = makePlan()
-      const steps = networkSteps(plan, { links, addresses: await readAddresses(), routes: await readRoutes() })
-      if (steps.length === 0) break
-      for (const step of steps) {
-        log.debug('network.step', { step: step.join(' ') })
-        await ip(...step)
+      const next = makePlan()
+      plan = next
+      let steps = addressSteps(next, actual)
+      const addressed = steps.length === 0
+      if (addressed) steps = routeSteps(next, await readRoutes())
+      if (steps.length > 0) {
+        log.debug('network.steps', { steps: steps.map((step) => step.join(' ')) })
+        await takeSteps(steps)
       }
+      if (!addressed) continue
+      // beside: what waits for addresses shall not wait for programs that start
+      following = following.then(() => (running ? guarded(() => follow(next, actual.links)) : undefined))
+      return
     }
-    if (plan) await follow(plan)
+    throw new Error('the kernel does not keep what it was told; trying again')
   }
 
   const makePlan = (): NetworkPlan => {
@@ -120,21 +144,23 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
     }
     if (JSON.stringify(made.problems) !== JSON.stringify(plan?.problems ?? []))
       for (const problem of made.problems) log.warn('network.problem', { problem })
-    if (made.uplink?.address !== plan?.uplink?.address) log.info('network.uplink', { ...made.uplink })
+    if (made.uplink?.address !== plan?.uplink?.address) {
+      log.info('network.uplink', { ...made.uplink })
+      uplinkNew = made.uplink !== undefined
+    }
     return made
   }
 
   /** What is not `ip`'s: clients, radio, name servers, filter. */
-  const follow = async (next: NetworkPlan) => {
+  const follow = async (next: NetworkPlan, links: Actual['links']) => {
     const name = hostNameOf(config().name)
     for (const [device, client] of clients)
       if (!next.dhcp.includes(device) || (next.vlan?.name !== device && !nics.some((nic) => nic.name === device))) {
         clients.delete(device)
         await client.stop({ forget: true })
       }
-    const present = (await readLinks()).links
     for (const device of next.dhcp)
-      if (!clients.has(device) && present.some((link) => link.name === device && link.up))
+      if (!clients.has(device) && links.some((link) => link.name === device && link.up))
         clients.set(device, startDhcpClient(device, { directory: own, hostname: name, clock, log, onChange: settle }))
     const text = JSON.stringify(next.wifi)
     if (radio?.text !== text) {
@@ -164,17 +190,21 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
     async start() {
       running = true
       setSysctl('conf/all/promote_secondaries', '1') // the other address of a card stays when its first one goes
-      settle() // not awaited: the site's services need not wait for programs to run
+      // not awaited: the site's services need not wait for programs to run
+      if (expectLans) cancelFirst = clock.after(EXPECT_MS, settle)
+      else settle()
       const ends = [clock.every(LOOK_MS, look), clock.every(REVIEW_MS, settle)]
       endLooks = () => ends.forEach((end) => void end())
     },
     async stop() {
       running = false
       endLooks()
+      cancelFirst()
       await working
+      await following
       cancelRetry()
       // addresses, routes and leases stay: the next daemon of this boot goes on with them
-      for (const client of clients.values()) await client.stop({ forget: false })
+      await Promise.all([...clients.values()].map((client) => client.stop({ forget: false })))
       await radio?.wifi.stop()
     },
     applyLans(next) {
@@ -189,6 +219,7 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
       failure,
     }),
     onChange: (listener) => void listeners.push(listener),
+    onUplink: (listener) => void uplinkListeners.push(listener),
   }
 }
 

@@ -2,7 +2,7 @@ import { Cidr4, Ipv4 } from '@bridgehead/shared/model/address.ts'
 import type { ApplianceConfig } from '@bridgehead/shared/model/enrolment.ts'
 import { describe, expect, test } from 'vitest'
 import { type NetworkInput, type NetworkPlan, type Nic, PUBLIC_DNS, planNetwork, RESCUE_ADDRESS, type UplinkLease } from './plan.ts'
-import { type Actual, filterRules, networkSteps } from './steps.ts'
+import { type Actual, type ActualRoute, addressSteps, filterRules, routeSteps } from './steps.ts'
 import { createNewsReader } from './udhcpc.ts'
 
 const ip = (text: string) => Ipv4.parse(text)
@@ -190,33 +190,35 @@ test('classless routes replace the router; a hop outside the network is on the l
 
 describe('steps', () => {
   const made = plan({ leases: { eth0: lease('10.0.0.5') }, lans: [lan('192.168.7.1')] })
-  const done: Actual = {
-    links: [{ name: 'eth0', up: true, vlan: false }],
-    addresses: made.addresses,
-    routes: [{ to: 'default', via: '10.0.0.1', device: 'eth0', source: '10.0.0.5' }],
-  }
-  const steps = (actual: Partial<Actual>, wanted = made) => networkSteps(wanted, { ...done, ...actual }).map((step) => step.join(' '))
-  test('none when all is as it shall be', () => expect(steps({})).toEqual([]))
-  test('a card is switched on and gets its addresses before routes are looked at', () =>
-    expect(steps({ links: [{ name: 'eth0', up: false, vlan: false }], addresses: [], routes: [] })).toEqual([
+  const done: Actual = { links: [{ name: 'eth0', up: true, vlan: false }], addresses: made.addresses }
+  const route: ActualRoute = { to: 'default', via: '10.0.0.1', device: 'eth0', source: '10.0.0.5' }
+  const steps = (actual: Partial<Actual>, wanted = made) => addressSteps(wanted, { ...done, ...actual }).map((step) => step.join(' '))
+  const routes = (...actual: ActualRoute[]) => routeSteps(made, actual).map((step) => step.join(' '))
+  test('none when all is as it shall be', () => {
+    expect(steps({})).toEqual([])
+    expect(routes(route)).toEqual([])
+  })
+  test('a card is switched on and gets its addresses', () =>
+    expect(steps({ links: [{ name: 'eth0', up: false, vlan: false }], addresses: [] })).toEqual([
       'link set dev eth0 up',
       'address add 10.0.0.5/24 brd + dev eth0',
       'address add 192.168.7.1/24 brd + dev eth0',
     ]))
-  test("an old address goes; others' devices are left alone", () =>
-    expect(
-      steps({
-        addresses: [...done.addresses, { device: 'eth0', address: '10.0.0.4/24' }, { device: 'bh-uplink', address: '10.8.0.1/24' }],
-      }),
-    ).toEqual(['address delete 10.0.0.4/24 dev eth0']))
+  test("an old address goes; others' devices are left alone", () => {
+    const more = [
+      { device: 'eth0', address: '10.0.0.4/24' },
+      { device: 'bh-uplink', address: '10.8.0.1/24' },
+    ]
+    expect(steps({ addresses: [...done.addresses, ...more] })).toEqual(['address delete 10.0.0.4/24 dev eth0'])
+  })
   test('a changed router replaces the route', () =>
-    expect(steps({ routes: [{ to: 'default', via: '10.0.0.254', device: 'eth0', source: '10.0.0.5' }] })).toEqual([
+    expect(routes({ ...route, via: '10.0.0.254' })).toEqual([
       'route delete default via 10.0.0.254 dev eth0 proto 66',
       'route replace default via 10.0.0.1 dev eth0 src 10.0.0.5 proto 66',
     ]))
   test('a VLAN comes and goes', () => {
     const tagged = plan({ config: uplink({ vlan: 7 }) })
-    expect(steps({ addresses: tagged.addresses, routes: [] }, tagged)).toEqual([
+    expect(steps({ addresses: tagged.addresses }, tagged)).toEqual([
       'link add link eth0 name eth0.7 type vlan id 7',
       'link set dev eth0.7 up',
     ])

@@ -1,22 +1,28 @@
 import type { NetworkPlan, Route } from './plan.ts'
 
-/** What the kernel has. */
+/** What the kernel has of cards and addresses. */
 export interface Actual {
   links: readonly { name: string; up: boolean; vlan: boolean }[]
   /** IPv4, with prefix length. */
   addresses: readonly { device: string; address: string }[]
-  /** Those that this daemon made (`PROTOCOL`), of the main table. */
-  routes: readonly { to: string; via?: string | undefined; device: string; source?: string | undefined }[]
+}
+
+/** A route that this daemon made (`ROUTE_PROTOCOL`), of the main table. */
+export interface ActualRoute {
+  to: string
+  via?: string | undefined
+  device: string
+  source?: string | undefined
 }
 
 /** Marks our routes, so that others' are left alone (rtnetlink's `proto`; 66 is taken by nobody in iproute2's rt_protos). */
 export const ROUTE_PROTOCOL = '66'
 
 /**
- * Arguments for `ip`, in order, that make the kernel's network the planned one. All IPv4 addresses on cards and on our VLANs are ours: on
+ * Arguments for `ip`, in order, that make cards and addresses the planned ones; routes hang on them and come after. All IPv4 addresses on cards and on our VLANs are ours: on
  * a flashed box nobody else sets any. Empty when all is as it shall be.
  */
-export function networkSteps(plan: NetworkPlan, actual: Actual): string[][] {
+export function addressSteps(plan: NetworkPlan, actual: Actual): string[][] {
   const steps: string[][] = []
   const managed = new Set([...plan.up, ...actual.links.filter((link) => link.vlan).map((link) => link.name)])
   if (plan.vlan) managed.add(plan.vlan.name)
@@ -36,8 +42,13 @@ export function networkSteps(plan: NetworkPlan, actual: Actual): string[][] {
       steps.push(['address', 'delete', one.address, 'dev', one.device])
   for (const one of plan.addresses)
     if (!actual.addresses.some((has) => same(one, has))) steps.push(['address', 'add', one.address, 'brd', '+', 'dev', one.device])
-  if (steps.length > 0) return steps // routes hang on addresses: look again first
-  for (const one of actual.routes)
+  return steps
+}
+
+/** The same for routes; others' are left alone. */
+export function routeSteps(plan: Pick<NetworkPlan, 'routes'>, actual: readonly ActualRoute[]): string[][] {
+  const steps: string[][] = []
+  for (const one of actual)
     if (!plan.routes.some((wanted) => sameRoute(wanted, one)))
       steps.push([
         'route',
@@ -50,7 +61,7 @@ export function networkSteps(plan: NetworkPlan, actual: Actual): string[][] {
         ROUTE_PROTOCOL,
       ])
   for (const one of plan.routes)
-    if (!actual.routes.some((has) => sameRoute(one, has)))
+    if (!actual.some((has) => sameRoute(one, has)))
       steps.push([
         ...['route', 'replace', one.to, 'via', one.via, 'dev', one.device, 'src', one.source, 'proto', ROUTE_PROTOCOL],
         ...(one.onlink ? ['onlink'] : []),
@@ -58,7 +69,7 @@ export function networkSteps(plan: NetworkPlan, actual: Actual): string[][] {
   return steps
 }
 
-function sameRoute(wanted: Route, has: Actual['routes'][number]): boolean {
+function sameRoute(wanted: Route, has: ActualRoute): boolean {
   return wanted.to === has.to && wanted.via === has.via && wanted.device === has.device && wanted.source === has.source
 }
 
@@ -75,7 +86,7 @@ export function filterRules(plan: NetworkPlan): string {
     '    type filter hook input priority 10; policy accept;',
     `    iifname != "${uplink}" accept`,
     '    ct state established,related accept',
-    '    meta l4proto { icmp, ipv6-icmp } accept',
+    '    meta l4proto { 1, 58 } accept', // ICMP, ICMPv6; the image has no /etc/protocols
     '    udp dport 68 accept',
     '    drop',
     '  }',
