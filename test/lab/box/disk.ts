@@ -1,4 +1,5 @@
 import { open, truncate } from 'node:fs/promises'
+import { CONFIG_BYTES, CONFIG_MAGIC } from '@bridgehead/shared/model/appliance-image.ts'
 import { execa } from 'execa'
 
 /** A partition, in bytes from the disk's beginning. */
@@ -9,9 +10,6 @@ export interface Partition {
 }
 
 const SECTOR = 512
-/** The first bytes of the base image's `bridgehead.json`, by which its place is known. */
-const MAGIC = '{"bridgehead":1'
-const CONFIG_BYTES = 4096
 
 /** Writes an image onto a new card of `gib` GiB, as a flashing tool does. The card is sparse. */
 export async function flash(image: string, card: string, gib = 4): Promise<void> {
@@ -32,7 +30,8 @@ export async function personalise(card: string, config: unknown): Promise<void> 
 async function configOffset(card: string): Promise<number> {
   const boot = await partition(card, 'boot')
   const bytes = await readAt(card, boot.offset, boot.bytes)
-  for (let at = bytes.indexOf(MAGIC); at >= 0; at = bytes.indexOf(MAGIC, at + 1)) if (at % SECTOR === 0) return boot.offset + at
+  for (let at = bytes.indexOf(CONFIG_MAGIC); at >= 0; at = bytes.indexOf(CONFIG_MAGIC, at + 1))
+    if (at % SECTOR === 0) return boot.offset + at
   throw new Error(`${card}: no bridgehead.json in its boot partition`)
 }
 
@@ -81,7 +80,10 @@ export async function writeAt(file: string, offset: number, bytes: Uint8Array): 
 /** A file of the boot partition, while the machine is off. */
 export async function bootFile(card: string, path: string): Promise<Buffer> {
   const { offset } = await partition(card, 'boot')
-  const { stdout } = await execa('mcopy', ['-n', '-i', `${card}@@${offset}`, `::${path}`, '-'], { encoding: 'buffer' })
+  const { stdout } = await execa('mcopy', ['-n', '-i', `${card}@@${offset}`, `::${path}`, '-'], {
+    encoding: 'buffer',
+    stripFinalNewline: false,
+  })
   return Buffer.from(stdout)
 }
 

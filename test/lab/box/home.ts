@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { z } from 'zod'
@@ -36,6 +35,8 @@ export interface Home {
   readonly api: Api
   readonly place: LabSite
   readonly wiring: Wiring
+  /** The manager's bucket. */
+  readonly bucket: string
   readonly site: { id: string; name: string }
   /** Bridge of the LAN that the box serves, in the namespace `place.lan`. */
   readonly bridge: string
@@ -83,7 +84,7 @@ export async function createHome({ wiring, bucket, log }: { wiring: Wiring; buck
     if (wiring !== 'one-card') place.foreignDhcp()
     const name = `box-${wiring}`
     const { id } = await api.send('POST', '/sites', { name, tags: { place: name }, lans: [lanOf(wiring)] }, Id)
-    return homeOf({ lab, manager, api, place, wiring, inner, site: { id, name } })
+    return homeOf({ lab, manager, api, place, wiring, bucket, inner, site: { id, name } })
   } catch (error) {
     await lab.close()
     throw error
@@ -105,14 +106,15 @@ function wiresOf(wiring: Wiring): Record<string, unknown> {
   return wiring === 'beside' ? {} : { uplink: { address: `${LAN.appliance}/${LAN.prefix}`, gateway: LAN.router } }
 }
 
-type Parts = Pick<Home, 'lab' | 'manager' | 'api' | 'place' | 'wiring' | 'site'> & { inner: InnerSwitch | undefined }
+type Parts = Pick<Home, 'lab' | 'manager' | 'api' | 'place' | 'wiring' | 'bucket' | 'site'> & { inner: InnerSwitch | undefined }
 
-function homeOf({ lab, manager, api, place, wiring, site, inner }: Parts): Home {
+function homeOf({ lab, manager, api, place, wiring, bucket, site, inner }: Parts): Home {
   const bridge = inner?.bridge ?? 'br0'
   const wires = wiresOf(wiring)
   let boxes = 0
+  let guests = 0
   return {
-    ...{ lab, manager, api, place, wiring, site, bridge, wires, address: inner ? INNER.address : LAN.appliance },
+    ...{ lab, manager, api, place, wiring, bucket, site, bridge, wires, address: inner ? INNER.address : LAN.appliance },
     async config() {
       const { config } = await api.send('POST', `/sites/${site.id}/tokens`, {}, Token)
       return { bridgehead: 1, ...config, ...wires }
@@ -127,10 +129,12 @@ function homeOf({ lab, manager, api, place, wiring, site, inner }: Parts): Home 
       return createBox({ name, board, card, nics, node: place.lan, directory: lab.directory, ...more })
     },
     async guest(name) {
-      if (!inner) return place.host(name, { address: '192.168.1.50' })
+      const last = 50 + guests++
+      if (!inner) return place.host(name, { address: `192.168.1.${last}` })
       const node = await inner.host(name)
-      await ipIn(node.namespace, [`addr add ${INNER.guest} brd + dev eth0`, `route add default via ${INNER.address}`])
-      return { ...node, address: INNER.guest.replace(/\/.*/, '') }
+      const address = `10.20.0.${last}`
+      await ipIn(node.namespace, [`addr add ${address}/24 brd + dev eth0`, `route add default via ${INNER.address}`])
+      return { ...node, address }
     },
     async online(ms, box) {
       const details = () => (box ? `its console (${box.serial.file}):\n${box.serial.last(30)}` : '')
@@ -148,10 +152,4 @@ function homeOf({ lab, manager, api, place, wiring, site, inner }: Parts): Home 
     },
     close: lab.close,
   }
-}
-
-/** The image of a board, where the builder's own tests or `npm run image` left it. */
-export function requireImage(file: string): string {
-  if (!existsSync(file)) throw new Error(`${file} is missing; npm run image makes it`)
-  return file
 }

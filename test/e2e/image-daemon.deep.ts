@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { decodeGrubEnv, marksOf } from '@bridgehead/shared/boot/slots.ts'
+import { beforeAll, expect, test } from 'vitest'
+import type { Box } from '../lab/box/box.ts'
+import { bootFile, partition, personalise, putBootFile, readAt, writeAt } from '../lab/box/disk.ts'
+import { applianceImage, LAB_SHELL } from '../lab/box/images.ts'
+import { type Probe, startProbe } from '../lab/box/probe.ts'
+import { formatMs } from '../lab/view/format.ts'
+import { waitFor } from '../lab/wait.ts'
+import { awaitFact, enrolledBox, withHome } from './image-rig.ts'
+import { say } from './rig.ts'
+
+/** A kill must not be felt for longer. */
+const OUTAGE_MS = 5000
+const MEBIBYTE = 2 ** 20
+
+let image: string
+beforeAll(async () => {
+  image = (await applianceImage({ board: 'x86_64', overlay: LAB_SHELL })).image
+})
+
+test('the daemon killed, wedged and leaking comes back by itself; a wedged supervisor is the watchdog’s', async () => {
+  await withHome('two-cards', async (home) => {
+    const box = await enrolledBox(home, { board: 'bios-ahci', image })
+    const probe = startProbe(await home.guest('guest'), { server: home.address, name: `box.${home.site.name}.internal` })
+    await answers(probe, Date.now())
+
+    for (let time = 1; time <= 3; time++) {
+      const since = Date.now()
+      await box.shell.run(`kill -9 ${await daemon(box)}`)
+      await answers(probe, since)
+      const outage = longest(probe, since)
+      say(`killed, time ${time}: its LAN was without answers for ${formatMs(outage)}`)
+      expect(outage).toBeLessThan(OUTAGE_MS)
+      await settled(box)
+    }
+
+    const wedged = Date.now()
+    const before = await daemon(box)
+    await box.shell.run(`kill -STOP ${before}`)
+    await silent(probe, wedged)
+    await answers(probe, Date.now(), 60_000)
+    say(`wedged: its LAN was without answers for ${formatMs(longest(probe, wedged))}`)
+    expect(await daemon(box)).not.toBe(before)
+    await settled(box)
+
+    const leaking = await daemon(box)
+    await leak(box, leaking)
+    await waitFor('the supervisor to end a daemon that leaks', async () => ((await daemon(box)) === leaking ? undefined : true), {
+      ms: 120_000,
+      everyMs: 1000,
+    })
+    await answers(probe, Date.now(), 60_000)
+
+    await home.online(60_000, box)
+    const resets = () => box.events.filter(({ event }) => event === 'RESET').length
+    const seen = resets()
+    const hung = Date.now()
+    await box.shell.run(`kill -STOP $(cat /run/bridgehead/supervisor.pid) ${await daemon(box)}`)
+    await waitFor('the watchdog to reset the machine', () => (resets() > seen ? true : undefined), { ms: 90_000 })
+    say(`daemon and supervisor wedged: the watchdog reset the machine after ${formatMs(Date.now() - hung)}`)
+    await answers(probe, Date.now(), 180_000)
+    await home.online(180_000, box)
+    await probe.stop()
+  })
+})
+
+test('a full, a read-only and a ruined data partition: the LAN is served all the same, and the screen says so', async () => {
+  await withHome('two-cards', async (home) => {
+    const box = await enrolledBox(home, { board: 'bios-ahci', image, gib: 1 })
+    const guest = await home.guest('guest')
+    const probe = startProbe(guest, { server: home.address, name: `box.${home.site.name}.internal` })
+    await answers(probe, Date.now())
+
+    await box.shell.run('dd if=/dev/zero of=/data/filler bs=1M; sync', { ms: 120_000 })
+    await answers(probe, Date.now())
+    await box.waitForLine(/full|space/i, 60_000, 0)
+    await box.shell.run('rm /data/filler; sync')
+
+    await box.shell.run('sync')
+    await box.cutPower()
+    // RO_COMPAT_READONLY (0x1000): this kernel may read the file system, and must not write to it.
+    const { offset } = await partition(box.card, 'data')
+    const flags = await readAt(box.card, offset + SUPERBLOCK + RO_COMPAT, 4)
+    const was = Buffer.from(flags)
+    flags.writeUInt32LE(flags.readUInt32LE() | 0x1000)
+    await writeAt(box.card, offset + SUPERBLOCK + RO_COMPAT, flags)
+    const readOnly = box.serial.lines.length
+    await box.powerOn()
+    await answers(probe, Date.now(), 180_000)
+    await box.waitForLine(/read-only/i, 60_000, readOnly)
+    await box.cutPower()
+    await writeAt(box.card, offset + SUPERBLOCK + RO_COMPAT, was)
+
+    await writeAt(box.card, offset, randomBytes(8 * MEBIBYTE))
+    const ruined = box.serial.lines.length
+    await box.powerOn()
+    await box.waitForLine(/memory/i, 180_000, ruined) // without its store it belongs to no site: it can only say so
+    await probe.stop()
+  })
+})
+
+const SUPERBLOCK = 1024
+const RO_COMPAT = 0x64
+
+test('a rotten system A: B runs, the manager hears of it, A is repaired; both rotten: GRUB says so', async () => {
+  await withHome('two-cards', async (home) => {
+    const box = await enrolledBox(home, { board: 'bios-ahci', image })
+    await awaitFact(home.api, 'the empty slot B to be filled', filled('B'), 180_000)
+    await waitFor('slot B to be marked good', async () => ((await marks(box)).B.ok ? true : undefined), { ms: 30_000 })
+    await box.cutPower()
+
+    const [a, b] = [await partition(box.card, 'slot-a'), await partition(box.card, 'slot-b')]
+    const good = await readAt(box.card, a.offset, 64 * MEBIBYTE)
+    await writeAt(box.card, a.offset, randomBytes(64 * MEBIBYTE))
+    const since = Date.now()
+    await box.powerOn()
+    await awaitFact(home.api, 'the start from slot B', (event) => event.kind === 'appliance.started' && event.data.slot === 'B', 240_000)
+    say(`system A rotten: from power-on to B's word at the manager ${formatMs(Date.now() - since)}`)
+    await awaitFact(home.api, 'slot A to be repaired', filled('A'), 240_000)
+    await box.cutPower()
+    expect((await readAt(box.card, a.offset, 64 * MEBIBYTE)).equals(good)).toBe(true)
+
+    await writeAt(box.card, a.offset, randomBytes(MEBIBYTE))
+    await writeAt(box.card, b.offset, randomBytes(MEBIBYTE))
+    await box.powerOn()
+    await box.waitForLine(/both systems on this card are damaged/, 180_000)
+    await box.cutPower()
+  })
+})
+
+test('a half-edited bridgehead.json: line and field on the screen; once it is right, the box goes on by itself', async () => {
+  await withHome('two-cards', async (home) => {
+    const box = await home.box({ board: 'bios-ahci', image })
+    const config = await home.config()
+    await personalise(box.card, config)
+    const half = `{\n  "bridgehead": 1,\n  "manager": ${JSON.stringify(config.manager)},\n  "tokn": "x",\n  "lan": {\n`
+    await putBootFile(box.card, 'bridgehead.json', half)
+    await box.powerOn()
+    await box.waitForLine(/bridgehead\.json.*line 6/, 180_000, 0)
+    const boot = 'mount -o remount,rw /boot'
+    await box.shell.run(`${boot}; echo '${JSON.stringify({ ...config, tokn: 'x' })}' >/boot/bridgehead.json; mount -o remount,ro /boot`)
+    await box.waitForLine(/tokn/, 30_000)
+    await box.shell.run(`${boot}; echo '${JSON.stringify(config)}' >/boot/bridgehead.json; mount -o remount,ro /boot`)
+    await home.online(120_000, box)
+    await box.cutPower()
+    expect((await bootFile(box.card, 'bridgehead.json')).toString()).not.toContain('bhe_')
+  })
+})
+
+const marks = async (box: Box) => marksOf(decodeGrubEnv(await bootFile(box.card, 'grub/grubenv')))
+
+const filled = (slot: 'A' | 'B') => (event: { kind: string; data: Record<string, unknown> }) =>
+  event.kind === 'appliance.slot-repaired' && event.data.slot === slot
+
+async function daemon(box: Box): Promise<string> {
+  return (await box.shell.run('pidof node')).text.trim()
+}
+
+/** Both services answer, after `since`. */
+async function answers(probe: Probe, since: number, ms = 30_000): Promise<void> {
+  const both = () => (['dhcp', 'dns'] as const).every((service) => (probe.answers(service).at(-1) ?? 0) > since + 1000)
+  await waitFor('DHCP and DNS of the box to answer on its LAN', () => (both() ? true : undefined), { ms })
+}
+
+async function silent(probe: Probe, since: number): Promise<void> {
+  await waitFor('the box to fall silent', () => (probe.longestSilence('dhcp', since) > 3000 ? true : undefined), { ms: 30_000 })
+}
+
+const longest = (probe: Probe, since: number) => Math.max(probe.longestSilence('dhcp', since), probe.longestSilence('dns', since))
+
+/** The supervisor's back-off is at its beginning again, and the daemon's watch is armed. */
+async function settled(box: Box): Promise<void> {
+  await box.shell.run('sleep 20', { ms: 40_000 })
+}
+
+/** By the debugger of Node, which a signal opens: 20 MiB ten times a second, never given back. */
+async function leak(box: Box, pid: string): Promise<void> {
+  const expression = 'globalThis.leak = []; setInterval(() => leak.push(Buffer.alloc(20 * 2 ** 20, 1)), 100)'
+  const script = `
+const [{ webSocketDebuggerUrl }] = await (await fetch("http://127.0.0.1:9229/json")).json()
+const socket = new WebSocket(webSocketDebuggerUrl)
+socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: "Runtime.evaluate", params: { expression: ${JSON.stringify(expression)} } }))
+socket.onmessage = () => process.exit(0)`
+  await box.shell.run(`kill -USR1 ${pid}; sleep 2; node --input-type=module -e '${script.replaceAll('\n', ';')}'`)
+}
