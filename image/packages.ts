@@ -2,6 +2,8 @@
 export interface PackagePick {
   name: string
   files: readonly string[]
+  /** Files that get another name: new -> as the package has it. */
+  renamed?: Readonly<Record<string, string>>
 }
 
 /** Debian release that the packages are of. */
@@ -36,15 +38,19 @@ export const RPI_PACKAGES: readonly PackagePick[] = [
   {
     name: 'firmware-brcm80211',
     files: [
-      'usr/lib/firmware/brcm/brcmfmac43430-sdio.*',
-      'usr/lib/firmware/brcm/brcmfmac43436*-sdio.*',
-      'usr/lib/firmware/brcm/brcmfmac43455-sdio.*',
-      'usr/lib/firmware/brcm/brcmfmac43456-sdio.*',
-      'usr/lib/firmware/cypress/cyfmac43430-sdio.*',
-      'usr/lib/firmware/cypress/cyfmac43455-sdio.*',
+      ...['bin', 'clm_blob', 'raspberrypi,*'].map((end) => `usr/lib/firmware/brcm/brcmfmac43430-sdio.${end}`),
+      ...['bin', 'clm_blob', 'raspberrypi,*'].map((end) => `usr/lib/firmware/brcm/brcmfmac43455-sdio.${end}`),
     ],
   },
-  { name: 'wireless-regdb', files: ['usr/lib/firmware/regulatory.db*'] },
+  // The kernel takes the one that is signed by the people who keep the list.
+  {
+    name: 'wireless-regdb',
+    files: [],
+    renamed: {
+      'usr/lib/firmware/regulatory.db': 'usr/lib/firmware/regulatory.db-upstream',
+      'usr/lib/firmware/regulatory.db.p7s': 'usr/lib/firmware/regulatory.db.p7s-upstream',
+    },
+  },
   ...libraries('libdbus-1-3', 'libnl-3-200', 'libnl-genl-3-200', 'libnl-route-3-200', 'libpcsclite1', 'libssl3t64', 'libsystemd0'),
 ]
 
@@ -62,8 +68,11 @@ export const X86_BOOT: readonly PackagePick[] = [
 ]
 export const RPI_BOOT: readonly PackagePick[] = [
   { name: 'grub-efi-arm64-bin', files: ['usr/lib/grub/arm64-efi/**'] },
-  { name: 'raspi-firmware', files: ['usr/lib/raspi-firmware/**'] },
-  { name: 'u-boot-rpi', files: ['usr/lib/u-boot/**'] },
+  { name: 'raspi-firmware', files: ['usr/lib/raspi-firmware/*'] },
+  {
+    name: 'u-boot-rpi',
+    files: ['usr/lib/u-boot/rpi_3/u-boot.bin', 'usr/lib/u-boot/rpi_4/u-boot.bin', 'usr/lib/u-boot/rpi_arm64/u-boot.bin'],
+  },
 ]
 
 /** Programs that build the image. They too come from this very Debian release, so that every machine makes the same bytes. */

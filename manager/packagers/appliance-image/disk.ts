@@ -5,6 +5,7 @@ import type { Board } from '@bridgehead/image/boards.ts'
 import { imageBytes, regionOf, regionsOf, SECTOR_BYTES } from '@bridgehead/image/layout.ts'
 import { encodeGpt, PARTITION_TYPES, type Partition } from '../host-image/gpt.ts'
 import { patchBiosBoot } from '../host-image/layout.ts'
+import { encodeDosLabel } from '../media/dos-label.ts'
 
 /**
  * The boot partition has the type of ordinary data, so that Windows and macOS show it to the person who wants to edit bridgehead.json;
@@ -40,6 +41,7 @@ export async function writeDisk({ board, image, slot, bios, uuid }: DiskInputs):
     }),
   )
   const pieces = encodeGpt({ sectors, id: uuid('disk'), partitions })
+  if (board === 'rpi') pieces.push({ offset: 0, bytes: hybridLabel(uuid('label').slice(0, 8)) })
   if (bios) {
     const { boot, core } = patchBiosBoot({ bootImg: await readFile(bios.bootImg), coreImg: await readFile(bios.coreImg) })
     pieces.push({ offset: 0, bytes: boot }, { offset: regionOf(board, 'bios').offset, bytes: core })
@@ -52,4 +54,17 @@ export async function writeDisk({ board, image, slot, bios, uuid }: DiskInputs):
     await file.close()
   }
   await pipeline(createReadStream(slot), createWriteStream(image, { flags: 'r+', start: regionOf(board, 'slot-a').offset }))
+}
+
+/** The Raspberry Pi 3's boot ROM knows only DOS labels: here one names the boot partition beside the mark that a GPT follows. */
+function hybridLabel(id: string): Uint8Array {
+  const { offset, bytes } = regionOf('rpi', 'boot')
+  const firstSector = offset / SECTOR_BYTES
+  return encodeDosLabel({
+    id: Number.parseInt(id, 16),
+    partitions: [
+      { type: 0x0c, firstSector, sectors: bytes / SECTOR_BYTES, active: true },
+      { type: 0xee, firstSector: 1, sectors: firstSector - 1, active: false },
+    ],
+  })
 }

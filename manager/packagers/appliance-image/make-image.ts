@@ -15,6 +15,7 @@ import { makeLoaders, writeBootPartition } from './boot-partition.ts'
 import { writeDisk } from './disk.ts'
 import { readLock } from './locks.ts'
 import { getNode } from './node-runtime.ts'
+import { piBootFiles } from './pi-boot-files.ts'
 import { type ApplianceImageRequest, applianceImageHash } from './request.ts'
 import { makeSlot } from './slot.ts'
 import { getSystem } from './system.ts'
@@ -135,7 +136,8 @@ export async function makeImage(plan: ImagePlan, deps: ApplianceImageDeps & { wo
   const image = join(work, 'image.img')
   const loaders = await makeLoaders(board, { system, tools, work })
   const uuid = (name: string) => uuidOf(`${name} ${hash}`)
-  const files = Object.fromEntries([...loaders].filter(([name]) => name !== 'core.img'))
+  const efi = Object.fromEntries([...loaders].filter(([name]) => name !== 'core.img'))
+  const files = board === 'rpi' ? { ...efi, ...(await piBootFiles(system)) } : efi
   const configOffset = await writeBootPartition({ board, image, files, id: uuid('boot').slice(0, 8), tools, work, signal })
   const coreImg = loaders.get('core.img')
   const bios = coreImg === undefined ? undefined : { coreImg, bootImg: join(system.directory, 'boot/usr/lib/grub/i386-pc/boot.img') }

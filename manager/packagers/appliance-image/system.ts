@@ -68,6 +68,8 @@ interface Copying {
 async function copyPicked({ spec, lock, paths, unpacked, root }: Copying & { lock: Lock }): Promise<void> {
   const wanted = spec.root.flatMap(({ files }) => files).filter((path) => !/ld-linux-/.test(path) || paths.includes(path))
   for (const path of pick(paths, wanted)) await copy(join(unpacked, path), join(root, path))
+  for (const { renamed = {} } of spec.root)
+    for (const [to, from] of Object.entries(renamed)) await copy(join(unpacked, from), join(root, to))
   const [image] = paths.filter((path) => spec.kernel.files.slice(0, 2).some((pattern) => matches(pattern)(path)))
   if (image === undefined) throw new ApplianceImageError(`the kernel's packages have no ${spec.kernel.files[0]}`)
   await copy(join(unpacked, image), join(root, 'boot/vmlinuz'))

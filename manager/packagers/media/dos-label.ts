@@ -21,10 +21,12 @@ export function encodeDosLabel({ id, partitions }: { id: number; partitions: rea
   const view = new DataView(label.buffer)
   view.setUint32(440, id, true)
   let free = 1
-  for (const [index, { type, firstSector, sectors, active }] of partitions.entries()) {
+  for (const { firstSector, sectors } of [...partitions].sort((one, other) => one.firstSector - other.firstSector)) {
     if (firstSector < free || sectors < 1 || firstSector + sectors > 0xffffffff)
-      throw new RangeError(`partition ${index + 1} (sectors ${firstSector}+${sectors}): expected it to begin at sector ${free} or later`)
+      throw new RangeError(`partition of sectors ${firstSector}+${sectors}: expected it to begin at sector ${free} or later`)
     free = firstSector + sectors
+  }
+  for (const [index, { type, firstSector, sectors, active }] of partitions.entries()) {
     const at = 446 + 16 * index
     // Cylinders, heads and sectors say "too far for me": who reads them takes the sector numbers instead, and nothing here needs a geometry.
     label.set([active ? 0x80 : 0, 0xfe, 0xff, 0xff, type, 0xfe, 0xff, 0xff], at)

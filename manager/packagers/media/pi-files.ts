@@ -4,13 +4,13 @@
 export const PI_FIRMWARE = ['bootcode.bin', 'fixup.dat', 'fixup4.dat', 'start.elf', 'start4.elf'] as const
 export const PI_U_BOOT = ['u-boot-rpi-3.bin', 'u-boot-rpi-4.bin', 'u-boot-rpi-arm64.bin'] as const
 /** Boards of the families that Debian's kernel knows by these beginnings. */
-export const PI_DEVICE_TREE = /^bcm(2837|2711|2712)-rpi-[\w-]+\.dtb$/
+export const PI_DEVICE_TREE = /^bcm(2837|2711|2712)(-d)?-rpi-[\w-]+\.dtb$/
 
 /**
  * What the firmware reads first. A section counts for the models that it names until the next one. Model 3 and the Zero 2 have one chip;
  * model 5 gets U-Boot for all boards, because the package has none of its own for it.
  */
-export const CONFIG_TXT = `# Raspberry Pi firmware -> U-Boot -> efi/boot/bootaa64.efi (iPXE) -> autoexec.ipxe
+export const configTxt = (next: string) => `# Raspberry Pi firmware -> U-Boot -> ${next}
 [all]
 arm_64bit=1
 # The device trees here are those of the upstream kernel, under its names.
@@ -34,6 +34,9 @@ os_check=0
 
 [all]
 `
+
+/** Where U-Boot is the last before iPXE. */
+export const CONFIG_TXT = configTxt('efi/boot/bootaa64.efi (iPXE) -> autoexec.ipxe')
 
 /** Path on the card -> name of the part's file. Throws TypeError naming what is missing among `names`. */
 export function piLayout(names: readonly string[]): Record<string, string> {
