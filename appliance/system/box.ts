@@ -13,6 +13,8 @@ import { loadOrCreateSiteKey } from '../distributors/ssh/site-key.ts'
 import { createIdleMemory, processMemory } from '../idle-memory.ts'
 import { createOutbox } from '../store/outbox.ts'
 import { openStore, type Store } from '../store/store.ts'
+import { startedFacts } from '../update/started-facts.ts'
+import { createUpdater, type Updater } from '../update/updater.ts'
 import type { EnrolProgress } from '../uplink/enrol.ts'
 import { openIdentity } from '../uplink/identity.ts'
 import { readSite } from '../uplink/membership.ts'
@@ -26,7 +28,7 @@ import { createHelper } from './helper.ts'
 import { createLogRing } from './log-ring.ts'
 import { createNetwork } from './network/network.ts'
 import { createPulse } from './pulse.ts'
-import { type BoxView, makeScreen } from './screen.ts'
+import { type BoxView, makeScreen, updateLines } from './screen.ts'
 import { selfTests } from './self-tests.ts'
 import { createTimeKeeper } from './time/time.ts'
 import { watchedStore } from './watched-store.ts'
@@ -79,6 +81,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     clock,
     log,
   })
+  const updating: { apply?: Updater['apply'] } = {} // made below: it asks the appliance, and is told by it
   let enrolment: EnrolProgress = { kind: 'idle' }
   const appliance = createAppliance({
     config: { ...config, file: boot.config, data: place.directory },
@@ -98,7 +101,10 @@ export async function runBox(config: BoxConfig): Promise<number> {
       onDate: time.hint,
     },
     prepare: (state: SiteState) => network.applyLans(state.lans),
-    onState: () => screen.refresh(),
+    onState(state) {
+      updating.apply?.(state)
+      screen.refresh()
+    },
     onUplink: network.onUplink,
   })
   const health = createHealth({
@@ -108,6 +114,15 @@ export async function runBox(config: BoxConfig): Promise<number> {
     monotonic: () => performance.now(),
     log,
   })
+  const updater = createUpdater({
+    ...{ store, outbox, clock, log, boot, helper },
+    source: appliance.source,
+    health: health.report,
+    keys: appliance.trusted,
+    random: Math.random,
+    timeKnown: time.known,
+  })
+  updating.apply = updater.apply
   const view = (): BoxView => ({
     boot,
     config: settings.current(),
@@ -119,8 +134,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     siteName: readSite(store)?.name,
     health: health.report(),
     page: undefined,
-    doing: [],
-    troubles: [],
+    ...updateLines(updater.status()),
   })
   const screen = createConsole({ devices: boot.consoles, screen: () => makeScreen(view()), clock, log })
   const pulse = createPulse({ alive: health.alive, file: join(config.run, 'alive'), watchdog: boot.watchdog ?? undefined, clock, log })
@@ -130,12 +144,13 @@ export async function runBox(config: BoxConfig): Promise<number> {
   })
   network.onChange(screen.refresh)
 
+  const facts = startedFacts(store.db, boot)
   const stopAll = await startAll(
-    [pulse, settings, network, screen, ...appliance.services, time, health, createIdleMemory({ clock, log, ...processMemory() })],
+    [pulse, settings, network, screen, ...appliance.services, time, health, updater, createIdleMemory({ clock, log, ...processMemory() })],
     log,
   )
   await store
-    .write(() => outbox.add('appliance.started', { version: boot.version, sshPublicKey: siteKey.publicLine }))
+    .write(() => outbox.add('appliance.started', { version: boot.version, sshPublicKey: siteKey.publicLine, ...facts }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do
   log.info('appliance.started', { version: boot.version, slot: boot.slot, board: boot.board, data: place.directory })
 

@@ -1,5 +1,6 @@
 import type { ApplianceConfig } from '@bridgehead/shared/model/enrolment.ts'
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
+import type { UpdateStatus } from '../update/updater.ts'
 import type { EnrolProgress } from '../uplink/enrol.ts'
 import type { BootInfo } from './boot-info.ts'
 import type { Screen } from './console/render.ts'
@@ -43,6 +44,20 @@ export function makeScreen(view: BoxView): Screen {
     page: page && { urls: pageUrls(network, page.port), credential: page.credential, fingerprint: page.fingerprint },
     troubles: troublesOf(view),
     doing: view.doing,
+  }
+}
+
+/** What the updater does, in words. */
+export function updateLines({ release, other, rollback, why }: UpdateStatus): Pick<BoxView, 'doing' | 'troubles'> {
+  const percent =
+    release?.progress && release.progress.total > 0 ? ` ${Math.floor((release.progress.bytes / release.progress.total) * 100)} %` : ''
+  const because = why === undefined ? '' : `: ${why}`
+  return {
+    doing: release ? [`update to ${release.version}, ${release.phase}${percent}${because}`] : [],
+    troubles: [
+      ...(rollback ? [`version ${rollback.version} did not hold, this is the one before it: ${rollback.why}`] : []),
+      ...(other.state === 'bad' ? [`slot ${other.slot} cannot be started: ${other.why ?? 'damaged'}; it is being repaired`] : []),
+    ],
   }
 }
 
