@@ -23,10 +23,12 @@ import { readBootInfo } from './boot-info.ts'
 import { createConfigFile } from './config-file.ts'
 import { createConsole } from './console/console.ts'
 import { bringBack, type DataPaths, diskFailure, isBack, markFailed, prepareData } from './data.ts'
+import { diagnose } from './diagnostics.ts'
 import { createHealth } from './health.ts'
 import { createHelper } from './helper.ts'
 import { createLogRing } from './log-ring.ts'
 import { createNetwork } from './network/network.ts'
+import { createLocalPage } from './page/page.ts'
 import { createPulse } from './pulse.ts'
 import { type BoxView, makeScreen, updateLines } from './screen.ts'
 import { selfTests } from './self-tests.ts'
@@ -36,6 +38,7 @@ import { watchedStore } from './watched-store.ts'
 /** `start me anew at once`: the data partition failed, or came back. */
 const EXIT_AGAIN = 75
 const RETURN_MS = 60_000
+const PAGE_PORT = 8443
 
 /** The daemon of a flashed box. Resolves with its exit status. */
 export async function runBox(config: BoxConfig): Promise<number> {
@@ -133,8 +136,20 @@ export async function runBox(config: BoxConfig): Promise<number> {
     state: appliance.state(),
     siteName: readSite(store)?.name,
     health: health.report(),
-    page: undefined,
+    page: page.info(),
     ...updateLines(updater.status()),
+  })
+  const page = createLocalPage({
+    directory: join(place.directory, 'page'),
+    port: PAGE_PORT,
+    screen: () => makeScreen(view()),
+    facts: () => ({ leases: appliance.leases(), services: health.report().services }),
+    settings: settings.current,
+    problems: settings.problems,
+    save: settings.write,
+    diagnostics: () => diagnose({ view: view(), appliance, updates: updater.status(), lines: ring.lines(), at: clock.now() }),
+    clock,
+    log,
   })
   const screen = createConsole({ devices: boot.consoles, screen: () => makeScreen(view()), clock, log })
   const pulse = createPulse({ alive: health.alive, file: join(config.run, 'alive'), watchdog: boot.watchdog ?? undefined, clock, log })
@@ -146,7 +161,18 @@ export async function runBox(config: BoxConfig): Promise<number> {
 
   const facts = startedFacts(store.db, boot)
   const stopAll = await startAll(
-    [pulse, settings, network, screen, ...appliance.services, time, health, updater, createIdleMemory({ clock, log, ...processMemory() })],
+    [
+      pulse,
+      settings,
+      network,
+      screen,
+      ...appliance.services,
+      time,
+      health,
+      page,
+      updater,
+      createIdleMemory({ clock, log, ...processMemory() }),
+    ],
     log,
   )
   await store
