@@ -39,7 +39,7 @@ try {
   const middle = (of: (run: (typeof runs)[number]) => number) => median(runs.map(of)).toFixed(1).padStart(6)
   process.stdout.write(
     `rss ${middle((run) => run.memory.rss)} MiB = anon ${middle((run) => run.memory.anon)} + file ${middle((run) => run.memory.file)}` +
-      `   dhcp ${middle((run) => run.dhcpMs)} ms   link ${middle((run) => run.linkMs)} ms   bundle ${(statSync(main).size / 1024).toFixed(0)} KiB\n`,
+      `   dhcp ${middle((run) => run.dhcpMs)} ms (processor ${middle((run) => run.dhcpCpuMs)})   link ${middle((run) => run.linkMs)} ms   bundle ${(statSync(main).size / 1024).toFixed(0)} KiB\n`,
   )
 } finally {
   await manager.stop()

@@ -10,6 +10,8 @@ export interface DaemonCost {
   memory: Memory
   /** From exec until its DHCP socket is open. */
   dhcpMs: number
+  /** Processor time that it had used by then, of all its threads. */
+  dhcpCpuMs: number
   /** From exec until it is connected with its manager. */
   linkMs: number
 }
@@ -79,9 +81,10 @@ export async function measureDaemon(options: DaemonCostOptions): Promise<DaemonC
     const second = start()
     try {
       const dhcpMs = await second.until('DHCP socket', () => isOpen(dhcp))
+      const dhcpCpuMs = cpuMs(second.pid)
       const linkMs = await second.until('link', () => second.has('link.up'))
       await clock.sleep(idleMs)
-      return { memory: memoryOf(second.pid), dhcpMs: Math.round(dhcpMs), linkMs: Math.round(linkMs) }
+      return { memory: memoryOf(second.pid), dhcpMs: Math.round(dhcpMs), dhcpCpuMs, linkMs: Math.round(linkMs) }
     } finally {
       await second.end()
     }
@@ -94,4 +97,10 @@ export async function measureDaemon(options: DaemonCostOptions): Promise<DaemonC
 function isOpen(port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   return readFileSync('/proc/net/udp', 'utf8').includes(`:${hex} `)
+}
+
+function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // the name before it may hold spaces
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
