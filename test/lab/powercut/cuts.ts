@@ -21,7 +21,7 @@ export interface Cut {
 }
 
 export interface CutPlan {
-  /** How many cuts; fewer only where the log has no more that differ. */
+  /** How many cuts at least; fewer only where the log has no more that differ. */
   count: number
   /** From 0 (included) to 1 (not). */
   random: () => number
@@ -37,29 +37,40 @@ interface Window {
 }
 
 /**
- * Every flush boundary is one cut, and so is every write of a precious window and each of its sectors; what is left of `count` is spread
- * evenly over the other windows, the kinds in turn. In the order of the log.
+ * Every flush boundary is one cut, and so is every write of a precious window and each of its sectors. A quarter of `count` at least is of
+ * each other kind, spread evenly over all windows. In the order of the log.
  */
 export function planCuts(entries: readonly LogEntry[], { count, random, precious = () => false }: CutPlan): Cut[] {
   const windows = windowsOf(entries)
   const cuts = new Map<string, Cut>()
   const add = (cut: Cut | undefined) => {
-    if (cut) cuts.set(`${cut.durable}|${cut.kept.join()}|${cut.tornBytes ?? ''}`, cut)
+    if (!cut) return
+    const disk = `${cut.durable}|${cut.kept.join()}|${cut.tornBytes ?? ''}`
+    if (!cuts.has(disk)) cuts.set(disk, cut)
   }
   for (const window of windows) {
     add({ kind: 'flush', durable: window.from, at: window.from, kept: [] })
     if (window.writes.some((index) => precious(at(entries, index)))) for (const cut of everyCut(entries, window)) add(cut)
   }
   const busy = windows.filter((window) => window.writes.length > 0)
-  const kinds = [torn, reordered, prefix]
-  // Rounds: each gives every window (or evenly chosen ones, in the last round) one more cut. The bound is for logs with little in them.
-  for (let round = 0; cuts.size < count && busy.length > 0 && round < ROUNDS; round++) {
-    const make = kinds[round % kinds.length] ?? prefix
-    for (const window of evenly(busy, Math.min(busy.length, count - cuts.size))) add(make(entries, window, random))
+  // Rounds: each gives every window (or evenly chosen ones, in a last round) one more cut. The bound is for logs with little in them.
+  const fill = (make: Maker, wanted: () => number) => {
+    for (let round = 0; wanted() > 0 && busy.length > 0 && round < ROUNDS; round++)
+      for (const window of evenly(busy, Math.min(busy.length, wanted()))) add(make(entries, window, random))
   }
+  for (const [kind, make] of Object.entries(MAKERS)) {
+    let have = 0
+    for (const cut of cuts.values()) if (cut.kind === kind) have++
+    const others = cuts.size - have
+    fill(make, () => Math.ceil(count / 4) - (cuts.size - others))
+  }
+  fill(torn, () => count - cuts.size)
   return [...cuts.values()].sort((a, b) => a.at - b.at || a.kept.length - b.kept.length)
 }
-const ROUNDS = 300
+const ROUNDS = 100
+
+type Maker = (entries: readonly LogEntry[], window: Window, random: () => number) => Cut | undefined
+const MAKERS: Record<Exclude<CutKind, 'flush'>, Maker> = { prefix, torn, reordered }
 
 export function windowsOf(entries: readonly LogEntry[]): Window[] {
   const windows: Window[] = []

@@ -91,6 +91,7 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
         unmade,
         mended: side.mended,
         kept,
+        table: table.from,
       }
     },
   }

@@ -21,7 +21,7 @@ import { openWriteLog } from './write-log.ts'
 export interface RecorderOptions {
   home: Home
   image: string
-  /** Small: what is checked 2,000 times is not larger than it must be. */
+  /** The smallest on which the data partition has copies of its superblock, as on real disks. */
   diskMiB?: number
   accelerator: Accelerator
 }
@@ -46,7 +46,7 @@ const Enrolled = z.object({ signing_key: z.string() }).optional()
 const SigningKey = z.object({ x: z.string() })
 
 /** Flashes, personalises and powers on. */
-export async function startRecording({ home, image, diskMiB = 512, accelerator }: RecorderOptions): Promise<Recorder> {
+export async function startRecording({ home, image, diskMiB = 1024, accelerator }: RecorderOptions): Promise<Recorder> {
   const directory = home.lab.directory
   const card = join(directory, 'recorded.img')
   const before = join(directory, 'before.img')
