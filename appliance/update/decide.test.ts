@@ -163,7 +163,7 @@ const TABLE: Record<string, Row[]> = {
     {
       when: 'led to one start, after which the loader took the old one',
       given: { open: open('switched'), marks: marks('BA 1/1 1/1'), bootId: later },
-      step: 'record-roll-back: system B (1.1.0) did not come up: the loader passed it over after once',
+      step: 'record-roll-back: system B (1.1.0) did not come up: the loader tried it once and then passed it over',
     },
     {
       when: 'led to a system that could not even write down why it gave up',

@@ -126,7 +126,7 @@ function failedStart(s: Situation, open: OpenUpdate, marks: SlotMarks): string |
   if (open.phase === 'trying') return open.why ?? `${name} was started ${times(tries)} and did not prove itself`
   if (open.phase !== 'switched' || s.bootId === open.boot) return undefined
   if (tries >= MAX_TRIES) return `${name} did not come up ${times(tries)}`
-  if (tries > 0) return `${name} did not come up: the loader passed it over after ${times(tries)}`
+  if (tries > 0) return `${name} did not come up: the loader tried it ${times(tries)} and then passed it over`
   if (!ok) return `${name} gave up by itself`
   return isTold(open, marks) ? `the loader did not start ${name}, although it was told to` : undefined
 }

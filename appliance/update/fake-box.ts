@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -93,13 +93,15 @@ export function makeDisk(directory: string, system: Buffer): void {
   writeFileSync(join(directory, 'grubenv'), encodeGrubEnv(withMarks(new Map(), FRESH_MARKS)))
 }
 
-/** Writes the sectors that differ, as the box's helper does. Throws when that would not be one write. */
+/** Writes the first sector, whole or not at all, as the box's helper and GRUB do. Throws when another would have to be written too. */
 export function writeEnv(path: string, bytes: Uint8Array): void {
   const before = readFileSync(path)
   if (bytes.length !== ENV_BYTES) throw new Error(`an environment of ${bytes.length} bytes`)
   if (!before.subarray(SECTOR_BYTES).equals(bytes.subarray(SECTOR_BYTES)))
     throw new Error('the second sector differs: the write could tear')
-  writeFileSync(path, bytes)
+  const file = openSync(path, 'r+')
+  writeSync(file, bytes, 0, SECTOR_BYTES, 0)
+  closeSync(file)
 }
 
 /** The helper of a box whose disk lies as files in `directory`. `reboot` is the machine's. */

@@ -8,7 +8,7 @@ import { openStore } from '@bridgehead/appliance/store/store.ts'
 import { indexOf, makeDisk, makeSystem, manifestOf, openBucket, powerOn, systemIn } from '@bridgehead/appliance/update/fake-box.ts'
 import { makeKey, stateWith } from '@bridgehead/appliance/update/fake-machine.ts'
 import type { UpdateStatus } from '@bridgehead/appliance/update/updater.ts'
-import { decodeGrubEnv, slotToBoot } from '@bridgehead/shared/boot/slots.ts'
+import { decodeGrubEnv, MAX_TRIES, marksOf, slotToBoot } from '@bridgehead/shared/boot/slots.ts'
 import { execa } from 'execa'
 import type { Task } from './update-process.ts'
 
@@ -30,8 +30,8 @@ export interface Outcome {
 }
 
 /**
- * One update in which the daemon is killed (SIGKILL) `kills` times, each time after up to `lifeMs`; half of the times the power goes with
- * it. Then it may finish. Throws when the slot that the loader would start is ever not whole, or when it does not finish in time.
+ * One update in which the daemon is killed (SIGKILL) up to `kills` times, each time when it has worked for up to `lifeMs`; half of the times
+ * the power goes with it, but never three times in one trial. Then it may finish. Throws when the slot that the loader would start is ever not whole, or when it does not finish in time.
  */
 export async function killUpdate({
   kills,
@@ -97,7 +97,9 @@ export async function killUpdate({
         ended = true
       })
       const isKilled = outcome.kills < kills
-      const until = isKilled ? performance.now() + 150 + random() * lifeMs : end
+      const early = random() < 0.2 // before the updater runs
+      while (isKilled && !early && !ended && status() === undefined) await sleep(1)
+      const until = isKilled ? performance.now() + random() * lifeMs : end
       while (performance.now() < until && !existsSync(file('reboot')) && !over) {
         await sleep(isKilled ? 1 : 10)
         if (ended) throw new Error(`the daemon ended by itself: ${(await daemon).stderr}`)
@@ -114,9 +116,12 @@ export async function killUpdate({
         outcome.kills++
         outcome.at[doing] = (outcome.at[doing] ?? 0) + 1
       }
-      if (!asked && random() < 0.5) continue
+      if (over) break
+      // a third start that nobody marked good would end the new system, and rightly so
+      const mayCut = marksOf(decodeGrubEnv(readFileSync(file('grubenv'))))[boot.slot].tries < MAX_TRIES - 1
+      if (!asked && (random() < 0.5 || !mayCut)) continue
       if (!asked) outcome.powerCuts++
-      if (!over) cutPower()
+      cutPower()
     }
     const store = openStore(file('store.sqlite'))
     if (store.db.pragma('integrity_check', { simple: true }) !== 'ok') throw new Error('the store is damaged')
