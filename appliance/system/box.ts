@@ -15,7 +15,8 @@ import { createOutbox } from '../store/outbox.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { startedFacts } from '../update/started-facts.ts'
 import { createUpdater, type Updater } from '../update/updater.ts'
-import type { EnrolProgress } from '../uplink/enrol.ts'
+import { type EnrolProgress, followNewToken } from '../uplink/enrol.ts'
+import { readHardware } from '../uplink/hardware.ts'
 import { openIdentity } from '../uplink/identity.ts'
 import { readSite } from '../uplink/membership.ts'
 import { createAppliance } from '../wiring.ts'
@@ -26,6 +27,7 @@ import { bringBack, type DataPaths, diskFailure, isBack, markFailed, prepareData
 import { diagnose } from './diagnostics.ts'
 import { createHealth } from './health.ts'
 import { createHelper } from './helper.ts'
+import { installIfAsked } from './install.ts'
 import { createLogRing } from './log-ring.ts'
 import { createNetwork } from './network/network.ts'
 import { createLocalPage } from './page/page.ts'
@@ -84,25 +86,28 @@ export async function runBox(config: BoxConfig): Promise<number> {
     clock,
     log,
   })
+  let installing: Parameters<Parameters<typeof installIfAsked>[0]['say']>[0] | undefined
   const updating: { apply?: Updater['apply'] } = {} // made below: it asks the appliance, and is told by it
   let enrolment: EnrolProgress = { kind: 'idle' }
+  const enrolSettings = () => {
+    const { manager, fingerprint, token, uplink } = settings.current()
+    return { file: boot.config, manager, fingerprint, token, proxy: uplink?.proxy, from: network.status().plan?.uplink?.address }
+  }
+  const enrolHooks = {
+    config: enrolSettings,
+    writeConfig: helper.setConfig,
+    onProgress(progress: EnrolProgress) {
+      enrolment = progress
+      screen.refresh()
+    },
+    onDate: time.hint,
+  }
   const appliance = createAppliance({
     config: { ...config, file: boot.config, data: place.directory },
     ...{ version: boot.version, identity, siteKey, store, outbox, log, clock, newId },
     newToken: () => randomBytes(32).toString('hex'),
     random: Math.random,
-    enrolment: {
-      config() {
-        const { manager, fingerprint, token, uplink } = settings.current()
-        return { file: boot.config, manager, fingerprint, token, proxy: uplink?.proxy, from: network.status().plan?.uplink?.address }
-      },
-      writeConfig: helper.setConfig,
-      onProgress(progress) {
-        enrolment = progress
-        screen.refresh()
-      },
-      onDate: time.hint,
-    },
+    enrolment: enrolHooks,
     prepare: (state: SiteState) => network.applyLans(state.lans),
     onState(state) {
       updating.apply?.(state)
@@ -137,7 +142,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     siteName: readSite(store)?.name,
     health: health.report(),
     page: page.info(),
-    ...updateLines(updater.status()),
+    ...withInstall(updateLines(updater.status()), installing),
   })
   const page = createLocalPage({
     directory: join(place.directory, 'page'),
@@ -180,13 +185,33 @@ export async function runBox(config: BoxConfig): Promise<number> {
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do
   log.info('appliance.started', { version: boot.version, slot: boot.slot, board: boot.board, data: place.directory })
 
+  const asked = { settings, helper, boot, log }
+  const install = () =>
+    void installIfAsked({
+      ...asked,
+      say(line) {
+        installing = line
+        screen.refresh()
+      },
+    })
+  settings.onChange(install)
+  install()
+
+  const stopping = new AbortController()
+  const newToken = followNewToken({
+    ...enrolHooks,
+    ...{ identity, hardware: readHardware(), version: boot.version, store, clock, log, random: Math.random, signal: stopping.signal },
+  }).then((how) => how ?? new Promise<never>(() => {}))
   const back = place.state === 'memory' && place.mayReturn ? diskIsBack(paths, clock.every) : undefined
-  const why = await Promise.race([firstSignal().then(() => 'signal' as const), ...(back ? [back] : [])])
+  const why = await Promise.race([firstSignal().then(() => 'signal' as const), newToken, ...(back ? [back] : [])])
+  stopping.abort()
   setTimeout(() => process.exit(1), STOP_MS).unref()
   await stopAll()
   store.close()
   log.info('appliance.stopped', { why })
   if (why === 'signal') return 0
+  if (why === 'other') setAside(join(place.directory, 'appliance.sqlite'), 'other-site', log)
+  if (why !== 'disk') return EXIT_AGAIN
   try {
     bringBack(paths, (path) => openStore(path).close())
     log.info('data.back')
@@ -206,14 +231,27 @@ function openOrReplace(path: string, { log, fail }: { log: Log; fail: ((code: st
     if (code === undefined) throw error
     if (!/CORRUPT|NOTADB/.test(code)) fail?.(code)
     log.error('data.store_unreadable', { code, kept: `${path}.unreadable` })
-    for (const end of ['', '-wal', '-shm'])
-      try {
-        renameSync(`${path}${end}`, `${path}.unreadable${end}`)
-      } catch (missing) {
-        log.debug('data.store_part_missing', { part: end, error: missing })
-      }
+    setAside(path, 'unreadable', log)
     return openStore(path)
   }
+}
+
+function setAside(path: string, name: string, log: Log): void {
+  for (const end of ['', '-wal', '-shm'])
+    try {
+      renameSync(`${path}${end}`, `${path}.${name}${end}`)
+    } catch (error) {
+      log.debug('data.store_part_missing', { part: end, error })
+    }
+}
+
+function withInstall(
+  lines: Pick<BoxView, 'doing' | 'troubles'>,
+  installing: { doing: string } | { trouble: string } | undefined,
+): Pick<BoxView, 'doing' | 'troubles'> {
+  if (!installing) return lines
+  if ('doing' in installing) return { ...lines, doing: [installing.doing, ...lines.doing] }
+  return { ...lines, troubles: [installing.trouble, ...lines.troubles] }
 }
 
 /** One line of text in the store. A start with a full disk works without. */

@@ -132,6 +132,36 @@ async function join(deps: EnrolDeps, config: EnrolSettings, answer: EnrolAnswer)
   return membership
 }
 
+/**
+ * For a box that belongs to a site and finds another token: a card that was flashed anew, for this site or for another one. Spends it and
+ * resolves `same` once its membership is renewed, or `other` when the token is of another site: then nothing was kept, and a box that
+ * forgets all it knew may enrol with that token, for its keys have spent it. Resolves undefined on abort.
+ */
+export async function followNewToken(deps: EnrolDeps & { config: () => EnrolSettings }): Promise<'same' | 'other' | undefined> {
+  const { store, clock, random, log, signal } = deps
+  for (let attempt = 0; !signal.aborted; ) {
+    const config = deps.config()
+    const { token, manager } = config
+    const known = readMembership(store)
+    if (!known || token === undefined || manager === undefined || hashToken(token) === known.tokenHash) {
+      attempt = 0
+      await clock.sleep(CLAIM_MS, signal)
+      continue
+    }
+    const answer = await ask({ ...deps, config, manager }).catch((error: Error): Outcome => ({ kind: 'failed', why: error.message }))
+    if (answer.kind === 'member' && answer.answer.site !== known.site) return 'other'
+    if (answer.kind === 'member') {
+      await join(deps, config, answer.answer)
+      return 'same'
+    }
+    const why = answer.kind === 'pending' ? `a person must decide at the manager, code ${answer.code}` : answer.why
+    log.warn('enrol.new_token', { kind: answer.kind, why })
+    deps.onProgress?.({ kind: 'refused', why: `${why} (of the new token; until then this box works for "${known.name}")` })
+    if (await pause(deps, config, backoffMs(attempt++, random))) attempt = 0
+  }
+  return undefined
+}
+
 /** Ends early, and resolves true, when the settings have changed: whoever corrects them looks at the screen. */
 async function pause({ config, clock, signal }: EnrolDeps, before: EnrolSettings, ms: number): Promise<boolean> {
   if (typeof config !== 'function') {
@@ -203,9 +233,10 @@ export function readAnswer({ status, body }: { status: number; body: unknown }):
 }
 
 /** Erases the spent token from `bridgehead.json`. A different token there is a person's wish that cannot be met: said, not touched. */
-async function settleToken({ log, writeConfig }: EnrolDeps, { file, token }: EnrolSettings, membership: Membership): Promise<void> {
+async function settleToken({ config, log, writeConfig }: EnrolDeps, { file, token }: EnrolSettings, membership: Membership): Promise<void> {
   if (token === undefined) return
   if (hashToken(token) !== membership.tokenHash) {
+    if (typeof config === 'function') return // see followNewToken
     log.warn('enrol.token_ignored', { file, site: membership.site })
     return
   }

@@ -5,7 +5,7 @@ import { connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '@bridgehead/appliance/store/store.ts'
-import { type EnrolDeps, type EnrolProgress, type EnrolSettings, enrol } from '@bridgehead/appliance/uplink/enrol.ts'
+import { type EnrolDeps, type EnrolProgress, type EnrolSettings, enrol, followNewToken } from '@bridgehead/appliance/uplink/enrol.ts'
 import { createSigningKey, type Identity } from '@bridgehead/appliance/uplink/identity.ts'
 import { readMembership, readSite, writeAdoption } from '@bridgehead/appliance/uplink/membership.ts'
 import { selfSignedIdentity } from '@bridgehead/manager/engines/tls/certificate.ts'
@@ -193,6 +193,27 @@ test('a new token on an enrolled box is left where it is, and said', async () =>
   expect(one.file().token).toBe(fresh)
   expect(one.said.join('\n')).toMatch(/enrol\.token_ignored/)
 })
+
+for (const { of, site, becomes } of [
+  { of: 'this very site', site: OWN, becomes: 'same' },
+  { of: 'another site', site: newId(), becomes: 'other' },
+])
+  test(`a flashed box that finds a new token of ${of} spends it`, async () => {
+    const door = await manager((request, count) => {
+      if (count === 1) return member(request)
+      if (count === 2) return { status: 503, body: 'later' }
+      return { status: 200, body: { ...member(request).body, site, secret: 'renewed' } }
+    }, false)
+    const one = box({ manager: door.url })
+    await enrol(one.deps)
+    writeFileSync(one.path, JSON.stringify({ ...one.config, token: 'fresh-token-0123456789' }))
+    const config = () => ({ ...one.config, token: 'fresh-token-0123456789' })
+    expect(await enrol({ ...one.deps, config })).toMatchObject({ secret: 'secret' })
+    expect(await followNewToken({ ...one.deps, config })).toBe(becomes)
+    expect(readMembership(one.deps.store)).toMatchObject({ site: OWN, secret: becomes === 'same' ? 'renewed' : 'secret' })
+    expect(one.file().token).toBe(becomes === 'same' ? undefined : 'fresh-token-0123456789')
+    expect(one.said.join('\n')).not.toMatch(/token_ignored/)
+  })
 
 test('a box without a manager says so', async () => {
   const one = box({ manager: 'http://127.0.0.1:1' })
