@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import type { Clock } from '@bridgehead/shared/clock.ts'
-import { eachBlock, readBack, readHead, SlotError, writeFully } from './slot-file.ts'
+import { BLOCK_BYTES } from '@bridgehead/shared/model/release.ts'
+import { eachBlock, readBack, readFully, readHead, SlotError, writeFully } from './slot-file.ts'
 
 /** The system that runs is not what it was: nothing is copied from it. */
 export class RunningSlotRotten extends Error {
@@ -44,12 +45,13 @@ export async function copySlot({
   try {
     const target = await open(to, 'r+')
     try {
-      const there = Buffer.allocUnsafe(65_536)
+      const there = Buffer.allocUnsafe(BLOCK_BYTES)
       await eachBlock(source, head.bytes, signal, async (block, index) => {
+        const at = index * BLOCK_BYTES
+        if (block === undefined) throw new RunningSlotRotten(`the medium does not give back what lies at byte ${at} of the running slot`)
         whole.update(block)
-        const at = index * 65_536
-        const { bytesRead } = await target.read(there, 0, block.length, at)
-        if (!there.subarray(0, bytesRead).equals(block)) await writeFully(target, block, at)
+        const got = await readFully(target, there, block.length, at)
+        if (got === undefined || !there.subarray(0, got).equals(block)) await writeFully(target, block, at)
         if (index % SYNC_BLOCKS === SYNC_BLOCKS - 1) await target.datasync()
         if (index % PIECE_BLOCKS === PIECE_BLOCKS - 1) await clock.sleep(PAUSE_MS, signal)
       })

@@ -18,7 +18,7 @@ const NOW = Date.UTC(2026, 10, 22)
 const manifest = manifestOf('1.1.0', makeSystem('1.1.0', { blocks: 2, changed: 0 }))
 const GOOD: Verdict = { kind: 'good', manifest }
 const LATER: Verdict = { kind: 'later', manifest, why: 'nobody confirmed the clock' }
-const BAD: Verdict = { kind: 'refused', why: 'it is for rpi' }
+const BAD: Verdict = { kind: 'refused', version: '1.1.0', why: 'it is for rpi' }
 
 const mark = (text: string): SlotMark => ({ ok: text[0] === '1', tries: Number(text[2] ?? 0) })
 /** `BA 1/0 1/3`: order, A's OK/TRY, B's. */

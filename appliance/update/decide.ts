@@ -70,7 +70,7 @@ export type Step =
   | { do: 'commit'; why?: string }
   | { do: 'fall-back'; why: string }
   | { do: 'record-roll-back'; why: string }
-  | { do: 'refuse'; release: string; why: string }
+  | { do: 'refuse'; release: string; version: string; why: string }
   | { do: 'already-runs'; release: string; manifest: ReleaseManifest }
   | { do: 'fetch'; release: string; manifest: ReleaseManifest }
   | { do: 'switch'; release: string; manifest: ReleaseManifest }
@@ -140,7 +140,8 @@ const isMarked = ({ running }: Situation, marks: SlotMarks) =>
 function updateStep(s: Situation, marks: SlotMarks): Step | undefined {
   if (!s.wanted) return undefined
   const { release, verdict, ended, told } = s.wanted
-  if (verdict.kind === 'refused') return ended || told === verdict.why ? undefined : { do: 'refuse', release, why: verdict.why }
+  if (verdict.kind === 'refused')
+    return ended || told === verdict.why ? undefined : { do: 'refuse', release, version: verdict.version ?? 'unknown', why: verdict.why }
   const { manifest } = verdict
   if (compareVersions(manifest.version, s.version) === 0) return ended ? undefined : { do: 'already-runs', release, manifest }
   if (ended?.phase === 'rolled-back') return undefined

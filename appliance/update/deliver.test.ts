@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deliver, type Progress } from './deliver.ts'
 import { type Bucket, indexOf, makeDisk, makeSystem, manifestOf, openBucket, refOf, SLOT_BYTES } from './fake-box.ts'
 import { coalesce } from './ranges.ts'
-import { readBack, readHead } from './slot-file.ts'
+import { eachBlock, readBack, readHead } from './slot-file.ts'
 
 describe('requests', () => {
   for (const { blocks, max, ranges } of [
@@ -186,4 +186,29 @@ test('the head of a slot tells systems apart, and rubbish from systems', async (
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+})
+
+test('a block that the medium does not give back is told from one that is there, and from the end', async () => {
+  const medium = (failsAt: number) => ({
+    async read(buffer: Uint8Array, offset: number, length: number, position: number) {
+      if (position === failsAt) throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' })
+      const bytesRead = Math.max(0, Math.min(length, 3 * BLOCK_BYTES - position, 10_000))
+      buffer.fill(position / BLOCK_BYTES, offset, offset + bytesRead)
+      return { bytesRead, buffer }
+    },
+  })
+  const seen = async (bytes: number, failsAt: number) => {
+    const blocks: string[] = []
+    await eachBlock(
+      medium(failsAt) as Parameters<typeof eachBlock>[0],
+      bytes,
+      new AbortController().signal,
+      (block) => void blocks.push(block ? `${block.length}` : 'lost'),
+    )
+    return blocks
+  }
+  expect(await seen(150_000, -1)).toEqual(['65536', '65536', '18928'])
+  expect(await seen(150_000, BLOCK_BYTES)).toEqual(['65536', 'lost', '18928'])
+  expect(await seen(150_000, BLOCK_BYTES + 10_000)).toEqual(['65536', 'lost', '18928'])
+  await expect(seen(4 * BLOCK_BYTES, -1)).rejects.toThrow('ends at byte 196608, before its 262144')
 })

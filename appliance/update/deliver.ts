@@ -103,7 +103,9 @@ async function compare(target: string, slot: ArtifactRef, index: Buffer, signal:
   const missing = new Set<number>()
   const file = await open(target, 'r')
   try {
-    await eachBlock(file, slot.bytes, signal, (block, at) => void (digest(block).equals(hashOf(index, at)) || missing.add(at)))
+    await eachBlock(file, slot.bytes, signal, (block, at) => {
+      if (block === undefined || !digest(block).equals(hashOf(index, at))) missing.add(at) // a bad sector heals when it is written
+    })
   } catch (error) {
     if (!(error instanceof SlotError)) throw error
     throw new SlotError(`the slot's device ${error.message}`, { cause: error })
@@ -131,6 +133,7 @@ async function copyLocal(
   const file = await open(running, 'r')
   try {
     await eachBlock(file, head.bytes, signal, async (bytes) => {
+      if (bytes === undefined) return // it travels instead
       const key = digest(bytes).toString('latin1')
       for (const block of wanted.get(key) ?? []) {
         await writeFully(target, bytes, block * BLOCK_BYTES)

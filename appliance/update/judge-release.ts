@@ -24,11 +24,12 @@ export interface ThisBox {
 export type Verdict =
   | { kind: 'good'; manifest: ReleaseManifest }
   | { kind: 'later'; manifest: ReleaseManifest; why: string }
-  | { kind: 'refused'; why: string }
+  | { kind: 'refused'; why: string; version: string | undefined }
 
 /** Whether a manifest whose signature was verified may be installed on this box. Pure. Reasons are sentences for people. */
 export function judgeRelease(value: unknown, box: ThisBox): Verdict {
-  const refuse = (why: string): Verdict => ({ kind: 'refused', why })
+  let version: string | undefined
+  const refuse = (why: string): Verdict => ({ kind: 'refused', why, version })
   const protocol = z.object({ protocol: z.int() }).safeParse(value)
   if (protocol.success && protocol.data.protocol > PROTOCOL)
     return refuse(`written in protocol ${protocol.data.protocol}; this box speaks ${PROTOCOL} and must take an older release first`)
@@ -36,7 +37,8 @@ export function judgeRelease(value: unknown, box: ThisBox): Verdict {
   if (!parsed.success)
     return refuse(parsed.error.issues.map((issue) => `${issue.path.join('.') || 'manifest'}: ${issue.message}`).join('; '))
   const manifest = parsed.data
-  const { version, boards, floor, slot, blocks, dataSchema, rollback } = manifest
+  const { boards, floor, slot, blocks, dataSchema, rollback } = manifest
+  version = manifest.version
   if (!boards.includes(box.board)) return refuse(`${version} is for ${boards.join(', ')}; this box is ${box.board}`)
   if (compareVersions(box.version, floor) < 0)
     return refuse(`${version} takes boxes from ${floor} on; this one runs ${box.version}, so a release in between must come first`)
@@ -60,9 +62,9 @@ export function judgeRelease(value: unknown, box: ThisBox): Verdict {
 function judgeExpiry(manifest: ReleaseManifest, { now, timeKnown, notBefore }: ThisBox): Verdict {
   const { version, expiresAt } = manifest
   if (notBefore >= expiresAt)
-    return { kind: 'refused', why: `${version} expired on ${day(expiresAt)}, before the site's state of ${day(notBefore)}` }
+    return { kind: 'refused', version, why: `${version} expired on ${day(expiresAt)}, before the site's state of ${day(notBefore)}` }
   if (now < expiresAt) return { kind: 'good', manifest }
-  if (timeKnown) return { kind: 'refused', why: `${version} expired on ${day(expiresAt)}; today is ${day(now)}` }
+  if (timeKnown) return { kind: 'refused', version, why: `${version} expired on ${day(expiresAt)}; today is ${day(now)}` }
   return {
     kind: 'later',
     manifest,

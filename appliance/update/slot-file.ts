@@ -37,40 +37,56 @@ export async function readHead(device: string): Promise<SquashfsHead | undefined
   }
 }
 
-/** Calls `each` with every block of the first `bytes`, the last one may be short. Stops early, and throws, when `signal` aborts. */
+/**
+ * Calls `each` with every block of the first `bytes`, the last one may be short; with undefined for one that the medium does not give
+ * back any more (EIO). Stops early, and throws, when `signal` aborts.
+ */
 export async function eachBlock(
-  file: FileHandle,
+  file: Pick<FileHandle, 'read'>,
   bytes: number,
   signal: AbortSignal,
-  each: (block: Buffer, index: number) => Promise<void> | void,
+  each: (block: Buffer | undefined, index: number) => Promise<void> | void,
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(BLOCK_BYTES)
   for (let at = 0, index = 0; at < bytes; at += BLOCK_BYTES, index++) {
     signal.throwIfAborted()
     const want = Math.min(BLOCK_BYTES, bytes - at)
     const got = await readFully(file, buffer, want, at)
-    if (got < want) throw new SlotError(`ends at byte ${at + got}, before its ${bytes}`)
-    await each(buffer.subarray(0, want), index)
+    if (got !== undefined && got < want) throw new SlotError(`ends at byte ${at + got}, before its ${bytes}`)
+    await each(got === undefined ? undefined : buffer.subarray(0, want), index)
   }
 }
 
-async function readFully(file: FileHandle, buffer: Uint8Array, length: number, position: number): Promise<number> {
+/** Undefined where the medium fails. */
+export async function readFully(
+  file: Pick<FileHandle, 'read'>,
+  buffer: Uint8Array,
+  length: number,
+  position: number,
+): Promise<number | undefined> {
   let got = 0
   while (got < length) {
-    const { bytesRead } = await file.read(buffer, got, length - got, position + got)
-    if (bytesRead === 0) break
-    got += bytesRead
+    const read = await file.read(buffer, got, length - got, position + got).catch(unreadable)
+    if (read === undefined) return undefined
+    if (read.bytesRead === 0) break
+    got += read.bytesRead
   }
   return got
+}
+
+function unreadable(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'EIO') return undefined
+  throw error
 }
 
 /** The same for O_DIRECT, which must not be asked from the middle of a page on: a file's end is one. */
 async function readPages(file: FileHandle, page: Uint8Array, length: number, position: number): Promise<number> {
   let got = 0
   while (got < length && got % PAGE_BYTES === 0) {
-    const { bytesRead } = await file.read(page, got, length - got, position + got)
-    if (bytesRead === 0) break
-    got += bytesRead
+    const read = await file.read(page, got, length - got, position + got).catch(unreadable)
+    if (read === undefined) throw new SlotError(`the medium does not give back what lies at byte ${position + got}`)
+    if (read.bytesRead === 0) break
+    got += read.bytesRead
   }
   return got
 }

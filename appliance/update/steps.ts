@@ -15,7 +15,7 @@ import { deliver, type Progress } from './deliver.ts'
 import type { LoaderEnv } from './loader-env.ts'
 import type { Machine } from './machine.ts'
 import type { UpdateRecords } from './records.ts'
-import { readHead } from './slot-file.ts'
+import { readHead, SlotError } from './slot-file.ts'
 
 export interface StepDeps {
   store: Store
@@ -120,10 +120,10 @@ export function createSteps(deps: StepDeps): (step: Exclude<Step, { do: 'wait' |
       })
       await env.set({ ...marks(), order: [running, other], [slot]: BAD })
     },
-    async refuse({ release, why }) {
+    async refuse({ release, version, why }) {
       await store.write(() => {
         setRefused.run(`${release} ${why}`)
-        tell(release, boot.version, 'refused', { why })
+        tell(release, version, 'refused', { why })
       })
     },
     async 'already-runs'({ release, manifest }) {
@@ -212,7 +212,11 @@ export function createSteps(deps: StepDeps): (step: Exclude<Step, { do: 'wait' |
       const head = await readHead(device.device)
       const bytes = known?.bytes ?? head?.bytes
       if (!head || bytes === undefined || bytes > device.bytes) return bad('it does not begin with a squashfs')
-      const sha256 = await digestSlowly(device.device, bytes, clock, signal)
+      const sha256 = await digestSlowly(device.device, bytes, clock, signal).catch((error: unknown) => {
+        if (error instanceof SlotError) return error
+        throw error
+      })
+      if (sha256 instanceof SlotError) return bad(`it is rotten: ${sha256.message}`)
       if (known?.sha256 !== undefined && known.sha256 !== sha256)
         return bad(`it is rotten: its sha256 is ${sha256} instead of ${known.sha256}`)
       await store.write(() => records.setSlot(other, { version: known?.version, sha256, ...head, verified: clock.now() }))

@@ -95,8 +95,8 @@ export function createUpdater(deps: UpdaterDeps): Updater {
         notBefore: at,
       })
     } catch (error) {
-      if (!(error instanceof SignatureError)) throw error
-      return { kind: 'refused', why: error.message }
+      if (!(error instanceof SignatureError) && !(error instanceof SyntaxError)) throw error // no JSON inside
+      return { kind: 'refused', version: undefined, why: error.message }
     }
   }
   const look = async (env: LoaderEnv): Promise<Situation> => {
