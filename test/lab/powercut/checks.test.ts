@@ -4,7 +4,7 @@ import { fatComplaints } from './boot-check.ts'
 import { fsckComplaints } from './data-check.ts'
 import { readTable } from './gpt.ts'
 import { broken } from './store-check.ts'
-import { type Promised, place } from './witness.ts'
+import { allowedVersions, place, type Promised } from './witness.ts'
 import { encodeLog, indexLog } from './write-log.ts'
 
 const SECTORS = 4096
@@ -84,4 +84,10 @@ test('a promise binds all cuts after the entries that the log had when it was he
     [2048, 2],
     [4096, 4],
   ])
+})
+
+test('which versions may be started follows what was said of them', () => {
+  const said = (version: string, now: 'may' | 'must' | 'not'): Promised => ({ kind: 'version', version, now })
+  const life = [said('1', 'must'), said('2', 'may'), said('2', 'must'), said('3', 'may'), said('3', 'not')]
+  expect(life.map((_, index) => [...allowedVersions(life.slice(0, index + 1))].join())).toEqual(['1', '1,2', '2', '2,3', '2'])
 })

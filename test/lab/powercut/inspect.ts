@@ -7,7 +7,7 @@ import { checkData, type DataFacts } from './data-check.ts'
 import { readTable } from './gpt.ts'
 import type { CutDisk, Region } from './replayed-disk.ts'
 import { broken, readStore, type StoreFacts } from './store-check.ts'
-import type { Testimony } from './witness.ts'
+import { allowedVersions, anyPromised, type Testimony } from './witness.ts'
 
 /** What a cut left. No problems: the box goes on from here. */
 export interface Findings {
@@ -54,7 +54,7 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
       const missing = ['boot', 'slot-a', 'slot-b'].filter((name) => !table.partitions.has(name))
       if (missing.length > 0) return { ...nothing, problems: [`partitions are missing: ${missing.join(', ')}`] }
 
-      const promised = promises.some(({ kind }) => kind !== 'phase')
+      const promised = anyPromised(promises)
       const bootFile = join(directory, 'boot.fat')
       const boot = boots(disk.stampOf(part('boot')), () => {
         disk.copyTo(bootFile, part('boot'))
@@ -80,9 +80,9 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
         if (one.kind === 'key' && one.x !== side.signingKey)
           problems.push(`the manager knows the key ${one.x}, and the box has ${side.signingKey ?? 'none'}`)
       }
-      const committed = promises.findLast((one) => one.kind === 'committed')
-      if (committed?.kind === 'committed' && version !== committed.version)
-        problems.push(`version ${committed.version} was committed, and ${version ?? 'none'} would be started`)
+      const allowed = allowedVersions(promises)
+      if (version !== undefined && !allowed.has(version))
+        problems.push(`${version} would be started, and only ${[...allowed].join(', ')} may be`)
       const kept = (side.content?.leases.size ?? 0) + (side.content?.events.size ?? 0)
       return {
         problems: problems.map((text) => `${text} [${cut.kind} at ${cut.at}]`),

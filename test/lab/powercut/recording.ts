@@ -21,6 +21,8 @@ import { openWriteLog } from './write-log.ts'
 export interface RecorderOptions {
   home: Home
   image: string
+  /** What is in the image. */
+  version: string
   /** The smallest on which the data partition has copies of its superblock, as on real disks. */
   diskMiB?: number
   accelerator: Accelerator
@@ -34,19 +36,21 @@ export interface Recorder {
   readonly facts: readonly ApiEvent[]
   /** Says what begins now, for the report. */
   phase(name: string): void
+  /** A release was ordered: from now on it may be started. */
+  ordered(version: string): void
   /** Waits for a fact. */
   fact(what: string, fits: (event: ApiEvent) => boolean, ms: number): Promise<ApiEvent>
   /** Machines come to its LAN and renew until `stop`; resolves with how many leases were given. */
   clients(options: { clients: number; perSecond: number; ms: number }): Promise<number>
   /** Pulls the plug. `systems`: files of other systems that it was given (squashfs), by version. */
-  finish(systems: ReadonlyMap<string, string>, version: string): Promise<Recording>
+  finish(systems: ReadonlyMap<string, string>): Promise<Recording>
 }
 
 const Enrolled = z.object({ signing_key: z.string() }).optional()
 const SigningKey = z.object({ x: z.string() })
 
 /** Flashes, personalises and powers on. */
-export async function startRecording({ home, image, diskMiB = 1024, accelerator }: RecorderOptions): Promise<Recorder> {
+export async function startRecording({ home, image, version, diskMiB = 1024, accelerator }: RecorderOptions): Promise<Recorder> {
   const directory = home.lab.directory
   const card = join(directory, 'recorded.img')
   const before = join(directory, 'before.img')
@@ -74,6 +78,7 @@ export async function startRecording({ home, image, diskMiB = 1024, accelerator 
   const facts: ApiEvent[] = []
   const leases: Testimony[] = []
   witness.note({ kind: 'phase', name: 'first boot' })
+  witness.note({ kind: 'version', version, now: 'must' })
   await box.powerOn()
   const followed = follow().catch((error: unknown) => {
     if (!ended.signal.aborted) throw error
@@ -86,8 +91,10 @@ export async function startRecording({ home, image, diskMiB = 1024, accelerator 
       if (facts.length === 0) witness.note({ kind: 'member', site: home.site.id })
       facts.push(event)
       witness.note({ kind: 'event', id: event.id })
-      if (event.kind === 'appliance.update' && event.data.phase === 'committed')
-        witness.note({ kind: 'committed', version: String(event.data.version) })
+      const version = String(event.data.version)
+      if (event.kind !== 'appliance.update') continue
+      if (event.data.phase === 'committed') witness.note({ kind: 'version', version, now: 'must' })
+      if (event.data.phase === 'rolled-back') witness.note({ kind: 'version', version, now: 'not' })
     }
   }
   /** From the moment at which the manager binds the site to this box's key, the box must keep that key. */
@@ -116,6 +123,7 @@ export async function startRecording({ home, image, diskMiB = 1024, accelerator 
     get heard() {
       return [...witness.heard, ...leases]
     },
+    ordered: (version) => witness.note({ kind: 'version', version, now: 'may' }),
     phase: (name) => witness.note({ kind: 'phase', name }),
     fact: (what, fits, ms) =>
       waitFor(what, () => facts.find(fits), { ms, details: () => `the console (${box.serial.file}):\n${box.serial.last(25)}` }),
@@ -127,7 +135,7 @@ export async function startRecording({ home, image, diskMiB = 1024, accelerator 
       await running.end(500)
       return leases.length - had
     },
-    async finish(systems, version) {
+    async finish(systems) {
       await box.cutPower()
       ended.abort()
       await Promise.all([followed, watched])

@@ -10,8 +10,8 @@ export type Promised =
   /** The manager gave the site to this box, which had this signing key. */
   | { kind: 'key'; x: string }
   | { kind: 'member'; site: string }
-  /** The manager heard that this version is the good one, in this slot. */
-  | { kind: 'committed'; version: string }
+  /** Which version may be started from now on: this one too, this one alone, or this one no more. */
+  | { kind: 'version'; version: string; now: 'may' | 'must' | 'not' }
   /** A part of the recording begins; nothing is promised by it. */
   | { kind: 'phase'; name: string }
 
@@ -45,3 +45,19 @@ export function place(heard: readonly Testimony[], entries: readonly LogEntry[])
       return { ...one, entry }
     })
 }
+
+/** The versions that may be started after these promises. */
+export function allowedVersions(promises: readonly Promised[]): Set<string> {
+  const allowed = new Set<string>()
+  for (const one of promises) {
+    if (one.kind !== 'version') continue
+    if (one.now === 'must') allowed.clear()
+    if (one.now === 'not') allowed.delete(one.version)
+    else allowed.add(one.version)
+  }
+  return allowed
+}
+
+/** Whether somebody outside counts on what the box has written down. */
+export const anyPromised = (promises: readonly Promised[]): boolean =>
+  promises.some(({ kind }) => kind === 'lease' || kind === 'event' || kind === 'key' || kind === 'member')
