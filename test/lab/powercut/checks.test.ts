@@ -4,7 +4,7 @@ import { fatComplaints } from './boot-check.ts'
 import { fsckComplaints } from './data-check.ts'
 import { readTable } from './gpt.ts'
 import { broken } from './store-check.ts'
-import { allowedVersions, place, type Promised } from './witness.ts'
+import { allowedVersions, type Promised, place } from './witness.ts'
 import { encodeLog, indexLog } from './write-log.ts'
 
 const SECTORS = 4096
