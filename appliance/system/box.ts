@@ -39,7 +39,7 @@ import { watchedStore } from './watched-store.ts'
 
 /** `start me anew at once`: the data partition failed, or came back. */
 const EXIT_AGAIN = 75
-const RETURN_MS = 60_000
+const RETURN_MS = 30_000
 const PAGE_PORT = 8443
 
 /** The daemon of a flashed box. Resolves with its exit status. */
