@@ -210,6 +210,19 @@ test('a successor of another board is not given what its predecessor was told', 
   expect((await stateOf('berlin')).appliance.release.id).toBe(release.id)
 })
 
+test('a card of a newer image than the release is left alone, unless going back was ordered', async () => {
+  const site = await boxAt('berlin')
+  const release = await released()
+  const { id } = (await h.ask('POST', '/rollouts', { release: release.id })).body
+  await update(site, release.id, 'committed')
+  await h.ask('GET', `/rollouts/${id}`)
+  await h.manager.ingest(site, [started({ image: '2.10.0' })])
+  expect((await stateOf('berlin')).appliance).toBeUndefined()
+  const back = await released({ rollback: true })
+  await h.ask('POST', '/rollouts', { release: back.id })
+  expect((await stateOf('berlin')).appliance.release.id).toBe(back.id)
+})
+
 test("another organisation's releases and rollouts are not found", async () => {
   await boxAt('berlin')
   const release = await released()

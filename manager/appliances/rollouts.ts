@@ -178,7 +178,7 @@ export async function readRollout(tx: Tx | Db, organisation: string, id: string)
 export function planOf(row: Selectable<Database['rollouts']>, release: Release): RolloutPlan {
   return {
     id: row.id,
-    release: { id: release.id, board: release.board, version: release.version },
+    release: { id: release.id, board: release.board, version: release.version, rollback: release.manifest.rollback },
     selector: row.selector,
     waves: JSON.parse(row.waves) as Wave[],
     stopAfterFailures: row.stop_after,

@@ -2,6 +2,7 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import type { ApplianceImageManifest } from '@bridgehead/shared/model/appliance-image.ts'
+import { compareVersions, Version } from '@bridgehead/shared/model/release.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
@@ -93,6 +94,10 @@ export async function applianceState(tx: Tx, site: string, key: PrivateKey): Pro
   const wanted = booted?.board === undefined ? undefined : await wantedRelease(tx, site, booted.board)
   if (!wanted) return undefined
   const { release, window } = wanted
+  // A card of a newer image was put in since: it would refuse to go back, and say so for ever.
+  const runs = Version.safeParse(booted?.image).data
+  const newer = runs !== undefined && compareVersions(runs, release.version) > 0
+  if (newer && !release.manifest.rollback) return undefined
   return { release: { id: release.id, jws: await signDocument('release', release.manifest, key) }, ...(window ? { window } : {}) }
 }
 

@@ -107,6 +107,14 @@ for (const { when, sites, change = {}, tells, state, why } of [
     tells: ['canary'],
     state: 'done',
   },
+  { when: 'a card of a newer image was put in', sites: [canary({ ...told, booted: '2.10.0' })], tells: ['canary'], state: 'done' },
+  {
+    when: 'going back was ordered, and a newer version runs',
+    sites: [canary({ ...told, booted: '2.10.0' })],
+    change: { release: { ...PLAN.release, rollback: true } },
+    tells: ['canary'],
+    state: 'running',
+  },
   {
     when: 'what failed long ago was another release',
     sites: [canary({ ...told, progress: { release: 'r1', phase: 'rolled-back' }, rollback: { release: 'r1', why: 'old' } })],

@@ -1,3 +1,4 @@
+import { compareVersions, Version } from '@bridgehead/shared/model/release.ts'
 import { matches, parseSelector, type Tags } from '@bridgehead/shared/model/tags.ts'
 
 /** Sites that get a release together: those with these tags, or so many that this share of all has it. */
@@ -8,7 +9,7 @@ export type Outcome = 'waiting' | 'told' | 'updating' | 'committed' | 'failed'
 
 export interface RolloutPlan {
   id: string
-  release: { id: string; board: string; version: string }
+  release: { id: string; board: string; version: string; rollback?: boolean | undefined }
   selector: string
   waves: readonly Wave[]
   stopAfterFailures: number
@@ -107,10 +108,9 @@ function assignWaves(plan: RolloutPlan, members: readonly RolloutSite[]): Map<st
 
 function outcomeOf(site: RolloutSite, release: RolloutPlan['release']): { outcome: Outcome; why: string | undefined } {
   if (site.settled) return { outcome: site.settled.outcome, why: site.settled.why }
-  if (!site.told) {
-    const has = site.booted !== undefined && site.booted === release.version && site.progress?.release !== release.id
-    return has ? { outcome: 'committed', why: 'it runs this version already' } : { outcome: 'waiting', why: undefined }
-  }
+  const has = hasIt(site, release)
+  if (!site.told)
+    return has && site.progress?.release !== release.id ? { outcome: 'committed', why: has } : { outcome: 'waiting', why: undefined }
   const { progress, rollback } = site
   if (progress?.release === release.id) {
     if (progress.phase === 'committed') return { outcome: 'committed', why: undefined }
@@ -119,8 +119,14 @@ function outcomeOf(site: RolloutSite, release: RolloutPlan['release']): { outcom
   }
   if (rollback?.release === release.id) return { outcome: 'failed', why: rollback.why }
   // It says nothing of this release, because it has nothing to do.
-  if (site.booted === release.version) return { outcome: 'committed', why: 'it runs this version already' }
-  return { outcome: 'told', why: undefined }
+  return has ? { outcome: 'committed', why: has } : { outcome: 'told', why: undefined }
+}
+
+/** Why there is nothing for it to do; undefined when there is. */
+function hasIt({ booted }: RolloutSite, { version, rollback }: RolloutPlan['release']): string | undefined {
+  if (booted === version) return 'it runs this version already'
+  if (rollback || !Version.safeParse(booted).success || booted === undefined) return undefined
+  return compareVersions(booted, version) > 0 ? `it runs ${booted}, which is newer` : undefined
 }
 
 type Judged = { site: RolloutSite; wave: number | undefined; outcome: Outcome; why: string | undefined }

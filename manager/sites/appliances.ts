@@ -8,6 +8,7 @@ import { type PublicKey, SignatureError, verifyDocument } from '@bridgehead/shar
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { notFound, Problem } from '../engines/http/problem.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
+import { bindBox, boundBox, keepWaiting, keyOf } from './binding.ts'
 import { claimOf, takeClaim } from './claims.ts'
 import { type BoundBox, type BoxKeys, boxKeys, decideEnrolment, pendingCode } from './enrolment.ts'
 import { findSiteById, type SiteRow } from './records.ts'
@@ -43,9 +44,6 @@ export interface ApplianceDeps {
   clock: Clock
   log: Log
 }
-
-/** A site waits for at most so many boxes; the one seen longest ago makes room. */
-const MAX_PENDING = 16
 
 export interface Appliances {
   newToken(tx: Tx, site: SiteRow, expiresInSeconds: number): Promise<{ id: string; token: string; expiresAt: number }>
@@ -83,53 +81,7 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
     }
   }
 
-  const bind = async (tx: Tx, site: SiteRow, request: BoundBox, secretSha256: string) => {
-    const now = clock.now()
-    // A box that moves brings its keys along; two sites with one WireGuard key would take each other's packets.
-    await tx.deleteFrom('appliances').where('wireguard_key', '=', request.wireguardKey).where('site', '!=', site.id).execute()
-    const values = {
-      organisation: site.organisation,
-      wireguard_key: request.wireguardKey,
-      signing_key: JSON.stringify(request.signingKey),
-      secret_sha256: secretSha256,
-      hardware: JSON.stringify(request.hardware),
-      version: request.version,
-    }
-    await tx.deleteFrom('claims').where('wireguard_key', '=', request.wireguardKey).execute()
-    const fresh = { ...values, enrolled_at: now, applied_revision: null, applied_at: null, refused: null, ssh_public_key: null }
-    const old = await tx.selectFrom('appliances').select(['wireguard_key']).where('site', '=', site.id).executeTakeFirst()
-    if (old?.wireguard_key === request.wireguardKey) await tx.updateTable('appliances').set(values).where('site', '=', site.id).execute()
-    else {
-      await tx.deleteFrom('appliances').where('site', '=', site.id).execute()
-      await tx.deleteFrom('appliance_facts').where('site', '=', site.id).execute()
-      await tx
-        .insertInto('appliances')
-        .values({ site: site.id, ...fresh })
-        .execute()
-    }
-    await tx.deleteFrom('pending_boxes').where('site', '=', site.id).where('wireguard_key', '=', request.wireguardKey).execute()
-  }
-
-  const wait = async (tx: Tx, site: SiteRow, token: string, request: EnrolRequest, code: string) => {
-    const now = clock.now()
-    const signing = JSON.stringify(request.signingKey)
-    const seen = { token, code, signing_key: signing, hardware: JSON.stringify(request.hardware), version: request.version, last_seen: now }
-    await tx
-      .insertInto('pending_boxes')
-      .values({
-        id: newId(),
-        organisation: site.organisation,
-        site: site.id,
-        wireguard_key: request.wireguardKey,
-        first_seen: now,
-        ...seen,
-      })
-      .onConflict((on) => on.columns(['site', 'wireguard_key']).doUpdateSet(seen))
-      .execute()
-    const rows = await tx.selectFrom('pending_boxes').select('id').where('site', '=', site.id).orderBy('last_seen', 'desc').execute()
-    const surplus = rows.slice(MAX_PENDING).map((row) => row.id)
-    if (surplus.length > 0) await tx.deleteFrom('pending_boxes').where('id', 'in', surplus).execute()
-  }
+  const bind = (tx: Tx, site: SiteRow, box: BoundBox, secretSha256: string) => bindBox(tx, site, box, { secretSha256, now: clock.now() })
 
   /** Leases go to a box that has not shown yet that it took them in: later its own book is the newer one. */
   const leasesFor = async (site: SiteRow) => {
@@ -218,7 +170,7 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
         if (!row || !site) throw new Error('a token without a row was accepted')
         if (decision.kind === 'pending') {
           const code = pendingCode(box)
-          await wait(tx, site, row.id, request, code)
+          await keepWaiting(tx, site, request, { id: newId(), token: row.id, code, now: clock.now() })
           log.warn('enrolment.pending', { site: site.id, code })
           return { pending: { pending: true as const, code } }
         }
@@ -277,15 +229,6 @@ export function createAppliances({ db, world, random, newId, clock, log }: Appli
     },
     restorePeers,
   }
-}
-
-async function boundBox(tx: Tx, site: string): Promise<BoxKeys | undefined> {
-  const row = await tx.selectFrom('appliances').select(['wireguard_key', 'signing_key']).where('site', '=', site).executeTakeFirst()
-  return row && { wireguardKey: row.wireguard_key, signingKey: keyOf(row.signing_key) }
-}
-
-function keyOf(signingKey: string): string {
-  return (JSON.parse(signingKey) as EnrolRequest['signingKey']).x
 }
 
 /** The sender owns the signing key, and the proof is of this very request. */

@@ -17,14 +17,14 @@ interface Fact<D> {
   data: D
 }
 
-/** True when the box is on another board than before: it shall run another release. */
+/** True when another board or version was booted than before: that decides which release the box shall have. */
 export async function keepBooted(
   tx: Tx,
   { data: { sshPublicKey: _, ...booted }, ...fact }: Fact<EventData<'appliance.started'>>,
 ): Promise<boolean> {
   const before = await findBoxFacts(tx, fact.site)
   await keep(tx, fact, { booted: JSON.stringify({ ...booted, at: fact.at }) })
-  return before.booted?.board !== booted.board
+  return before.booted?.board !== booted.board || before.booted?.image !== booted.image
 }
 
 export async function onApplianceUpdate(tx: Tx, fact: Fact<EventData<'appliance.update'>>): Promise<boolean> {
