@@ -14,6 +14,7 @@ import { openStore, type Store } from '../store/store.ts'
 import type { BootInfo } from '../system/boot-info.ts'
 import type { HealthReport } from '../system/health.ts'
 import { type Bucket, fakeHelper, powerOn, systemIn } from './fake-box.ts'
+import { startedFacts } from './started-facts.ts'
 import { createUpdater, type Updater } from './updater.ts'
 
 export const WELL: HealthReport = { ok: true, services: { dhcp: 'ok' }, uplink: 'ok' }
@@ -38,6 +39,8 @@ export class FakeMachine {
   /** Versions that hang when they start, and how the others feel. */
   readonly hangs = new Set<string>()
   readonly health: Record<string, HealthReport> = {}
+  /** What the last start of a daemon would tell the manager. */
+  started: ReturnType<typeof startedFacts> | undefined
   reboots = 0
   /** Added to the clock. */
   leapMs = 0
@@ -94,6 +97,7 @@ export class FakeMachine {
         return point(await call(...args))
       }
     this.store = store
+    this.started = startedFacts(store.db, info)
     this.updater = createUpdater({
       store: { ...store, write },
       outbox: createOutbox(store.db, { clock: this.clock, newId }),

@@ -15,6 +15,7 @@ export function startedFacts(db: Db, boot: BootInfo): Omit<EventData<'appliance.
     board: boot.board,
     image: boot.version,
     dataState: boot.data.state,
+    ...(boot.tried.length === 0 ? {} : { skipped: boot.tried }),
     ...(rollback === undefined ? {} : { rollback }),
     ...(tries === undefined ? {} : { tries }),
   }

@@ -74,6 +74,13 @@ describe('an update', () => {
     ])
     expect(box.info?.version).toBe('1.0.0')
     expect(box.updater?.status().rollback).toMatchObject({ version: '1.1.0' })
+    await box.off()
+    await box.on()
+    expect(box.started).toMatchObject({
+      slot: 'A',
+      image: '1.0.0',
+      rollback: { release: 'r1', version: '1.1.0', why: expect.stringContaining('DISCOVER') },
+    })
   })
 
   test('that loses the uplink is given up', async () => {
@@ -199,6 +206,7 @@ test('a rotten running system hands over to the other slot, which repairs it', a
   writeFileSync(join(directory, 'slot-A'), slot)
   await box.on()
   expect(box.info).toMatchObject({ slot: 'B', tried: ['A'] })
+  expect(box.started).toMatchObject({ slot: 'B', board: 'x86_64', image: '1.0.0', dataState: 'ok', skipped: ['A'], tries: 1 })
   await box.until(() => box.told().length === 2)
   expect(box.told()[1]).toBe('repaired A: system A did not come up 3 times')
   expect(systemIn(join(directory, 'slot-A'), SYSTEMS)).toBe('1.0.0')

@@ -91,6 +91,8 @@ const kinds = {
     rollback: z.object({ release: z.string(), version: z.string(), why: z.string(), at: z.int() }).optional(),
     /** The data partition: kept on disk, lost at power-off, or not to be written. */
     dataState: z.enum(['ok', 'memory', 'read-only']).optional(),
+    /** Slots that the loader passed over this time, because they did not come up or cannot be read. */
+    skipped: z.array(SlotLetter).optional(),
     /** So often this slot was started since it was last marked good, this time included. */
     tries: z.int().optional(),
   }),
