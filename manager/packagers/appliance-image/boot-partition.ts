@@ -45,7 +45,8 @@ export interface BootPartitionInputs {
   files: FatFiles
   /** FAT serial number, 8 hexadecimal digits. */
   id: string
-  tools: Tools
+  /** Directory of mkfs.vfat, mmd and mcopy. */
+  programs: string
   work: string
   signal: AbortSignal
 }
@@ -54,7 +55,7 @@ export interface BootPartitionInputs {
  * Writes the FAT partition with its loaders, grub.cfg, the GRUB environment and an empty bridgehead.json. The last two are later rewritten in
  * place, so each must lie in one piece; where, is written to `grub/places`. Returns bridgehead.json's offset in the image.
  */
-export async function writeBootPartition({ board, image, files, id, tools, work, signal }: BootPartitionInputs): Promise<number> {
+export async function writeBootPartition({ board, image, files, id, programs, work, signal }: BootPartitionInputs): Promise<number> {
   const { offset, bytes } = regionOf(board, 'boot')
   const text = new TextEncoder()
   const grub = (await readFile(join(FOLDER, 'grub.cfg'), 'utf8')).replaceAll('@CMDLINE@', kernelParameters(BOARD_SPECS[board]))
@@ -70,7 +71,7 @@ export async function writeBootPartition({ board, image, files, id, tools, work,
   }
   const stage = join(work, 'boot')
   await mkdir(stage, { recursive: true })
-  await writeFat({ image, offset, bytes, type: 32, label: BOOT_LABEL, id, files: all, stage, signal, programs: tools.bin })
+  await writeFat({ image, offset, bytes, type: 32, label: BOOT_LABEL, id, files: all, stage, signal, programs })
 
   const file = await open(image, 'r+')
   try {

@@ -138,7 +138,7 @@ export async function makeImage(plan: ImagePlan, deps: ApplianceImageDeps & { wo
   const uuid = (name: string) => uuidOf(`${name} ${hash}`)
   const efi = Object.fromEntries([...loaders].filter(([name]) => name !== 'core.img'))
   const files = board === 'rpi' ? { ...efi, ...(await piBootFiles(system)) } : efi
-  const configOffset = await writeBootPartition({ board, image, files, id: uuid('boot').slice(0, 8), tools, work, signal })
+  const configOffset = await writeBootPartition({ board, image, files, id: uuid('boot').slice(0, 8), programs: tools.bin, work, signal })
   const coreImg = loaders.get('core.img')
   const bios = coreImg === undefined ? undefined : { coreImg, bootImg: join(system.directory, 'boot/usr/lib/grub/i386-pc/boot.img') }
   await writeDisk({ board, image, slot, bios, uuid })
