@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { decodeGrubEnv, ENV_BYTES, type GrubEnv, type SlotChoice, slotToBoot } from '@bridgehead/shared/boot/slots.ts'
+import {
+  decodeGrubEnv,
+  ENV_BYTES,
+  type GrubEnv,
+  marksOf,
+  SLOTS,
+  type SlotChoice,
+  type SlotName,
+  slotToBoot,
+} from '@bridgehead/shared/boot/slots.ts'
 import { WireError } from '@bridgehead/shared/wire/errors.ts'
 import type { CutDisk, Region } from './replayed-disk.ts'
 import { runTool } from './tool.ts'
@@ -82,3 +91,24 @@ export function slotDigest(disk: Pick<CutDisk, 'read'>, slot: Region): string | 
   return hash.digest('hex')
 }
 const STEP = 1 << 20
+
+/** Where `grubenv` lies: it never moves. */
+export function findEnv(disk: CutDisk, boot: Region): number {
+  const bytes = disk.read(boot.offset, boot.bytes)
+  const signature = '# GRUB Environment Block\n'
+  for (let at = bytes.indexOf(signature); at >= 0; at = bytes.indexOf(signature, at + 1)) if (at % 512 === 0) return boot.offset + at
+  throw new Error('no GRUB environment on the boot partition')
+}
+
+/** The slots that somebody may start: the one that GRUB would choose, and those that are marked whole. */
+export function marksAt(disk: CutDisk, place: number): SlotName[] {
+  let env: GrubEnv | undefined
+  try {
+    env = decodeGrubEnv(disk.read(place, ENV_BYTES))
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error // an unreadable one is told by the look at the files
+  }
+  const marks = env && marksOf(env)
+  const chosen = slotToBoot(env).slot
+  return SLOTS.filter((slot) => slot === chosen || marks?.[slot].ok)
+}

@@ -60,7 +60,7 @@ export async function lonelyLane(log: Log): Promise<Lane> {
     await ipIn(site.appliance.namespace, ['link set eth0 down'])
     const inner = await site.innerSwitch()
     const guest = await inner.host('after')
-    await ipIn(guest.namespace, [`addr add ${INNER.guest} brd + dev eth0`])
+    await ipIn(guest.namespace, [`addr add ${INNER.guest} brd + dev eth0`, `route add default via ${INNER.address}`]) // broadcasts need a route
     return { name: 'lonely', node: site.lan, bridge: inner.bridge, guest, directory: lab.directory, manager: false, close: lab.close }
   } catch (error) {
     await lab.close()

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SLOTS } from '@bridgehead/shared/boot/slots.ts'
 import { z } from 'zod'
-import { type BootFacts, checkBoot, slotDigest } from './boot-check.ts'
+import { type BootFacts, checkBoot, findEnv, marksAt, slotDigest } from './boot-check.ts'
 import type { Cut } from './cuts.ts'
 import { checkData, type DataFacts } from './data-check.ts'
 import { readTable } from './gpt.ts'
@@ -44,6 +45,7 @@ interface DataSide extends DataFacts {
 export function createInspector({ systems }: InspectorOptions): Inspector {
   const boots = remember<Promise<BootFacts>>(8)
   const digests = remember<string | undefined>(8)
+  let envPlace: number | undefined
   const datas = remember<Promise<DataSide>>(4)
   return {
     async inspect(cut, disk, promises, directory) {
@@ -60,15 +62,20 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
         disk.copyTo(bootFile, part('boot'))
         return checkBoot(bootFile)
       })
+      const slots = { A: part('slot-a'), B: part('slot-b') }
       const digest = (slot: Region) => digests(`${slot.offset}:${disk.stampOf(slot)}`, () => slotDigest(disk, slot))
-      const found = { A: digest(part('slot-a')), B: digest(part('slot-b')) }
+      envPlace ??= findEnv(disk, part('boot'))
+      const marked = marksAt(disk, envPlace) // now, while the disk is this cut's
+      const found = new Map(SLOTS.filter((slot) => marked.includes(slot)).map((slot) => [slot, systems.get(digest(slots[slot]) ?? '')]))
       const data = datas(`${promised}${JSON.stringify(part('data'))}${disk.stampOf(part('data'))}`, () =>
         dataSide(disk, part('data'), directory, !promised),
       )
 
       const [{ choice, problems: bootProblems, config, kernelTrustsLastTable }, side] = await Promise.all([boot, data])
-      const version = systems.get(found[choice.slot] ?? '')
+      const version = found.get(choice.slot)
       const problems = [...bootProblems]
+      for (const [slot, system] of found)
+        if (system === undefined && slot !== choice.slot) problems.push(`slot ${slot} is marked whole, and holds no known system`)
       if (table.from === 'last' && !kernelTrustsLastTable)
         problems.push('the first partition table is torn, and the kernel is not told to look at the last')
       if (version === undefined) problems.push(`GRUB would start slot ${choice.slot} (${choice.why}), which holds no known system`)
