@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { BOARDS, type Board } from '@bridgehead/image/boards.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
+import { prettifyError, ZodError } from 'zod'
 import { machineApt } from '../../engines/apt/apt.ts'
 import { withWorkDirectory } from '../host-image/work-directory.ts'
 import { writeLock } from './locks.ts'
@@ -24,19 +25,7 @@ const USAGE = `usage: npm run image -- ${BOARDS.join('|')} [options]
 const WORK = fileURLToPath(new URL('../../../.bridgehead/image', import.meta.url))
 const say = (line: string) => void process.stderr.write(`image: ${line}\n`)
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    dev: { type: 'boolean', default: false },
-    out: { type: 'string', default: 'dist/image' },
-    version: { type: 'string' },
-    app: { type: 'string' },
-    overlay: { type: 'string' },
-    work: { type: 'string', default: WORK },
-    'update-lock': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
+const { values, positionals } = wishOf(process.argv.slice(2))
 const board = BOARDS.find((name) => name === positionals[0])
 if (values.help || board === undefined || positionals.length !== 1) {
   process.stderr.write(`${USAGE}\n`)
@@ -47,7 +36,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)))
 const deps = { apt: machineApt(), clock: systemClock, signal: interrupted.signal, workDirectory: resolve(values.work) }
 await (values['update-lock'] ? updateLock(board) : build(board)).catch((error: unknown) => {
-  say(error instanceof Error ? error.message : String(error))
+  say(error instanceof ZodError ? prettifyError(error) : error instanceof Error ? error.message : String(error))
   process.exit(1)
 })
 
@@ -88,4 +77,27 @@ async function build(name: Board): Promise<void> {
     )
     say(`${((systemClock.now() - started) / 1000).toFixed(1)} s (${steps.join(', ')})`)
   })
+}
+
+/** Ends the program, with its usage, on an option that there is not. */
+function wishOf(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        dev: { type: 'boolean', default: false },
+        out: { type: 'string', default: 'dist/image' },
+        version: { type: 'string' },
+        app: { type: 'string' },
+        overlay: { type: 'string' },
+        work: { type: 'string', default: WORK },
+        'update-lock': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    process.stderr.write(`image: ${error instanceof Error ? error.message : error}\n${USAGE}\n`)
+    process.exit(2)
+  }
 }

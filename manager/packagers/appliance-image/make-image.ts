@@ -10,9 +10,11 @@ import type { Clock } from '@bridgehead/shared/clock.ts'
 import { BLOCK_BYTES } from '@bridgehead/shared/model/release.ts'
 import { execa } from 'execa'
 import type { Apt } from '../../engines/apt/apt.ts'
+import { isThere } from '../media/parts/spec.ts'
 import { bundleApp, dataSchemaOf, hashOfFiles, npmPackagesIn } from './app.ts'
 import { makeLoaders, writeBootPartition } from './boot-partition.ts'
 import { writeDisk } from './disk.ts'
+import { ApplianceImageError } from './error.ts'
 import { readLock } from './locks.ts'
 import { getNode } from './node-runtime.ts'
 import { piBootFiles } from './pi-boot-files.ts'
@@ -75,6 +77,12 @@ export async function planImage(
   const { board } = request
   const app = given ?? join(work, 'app')
   if (given === undefined) await bundleApp(BOARD_SPECS[board].node, app, signal)
+  for (const [directory, file] of [
+    [app, 'main.mjs'],
+    [overlay, '.'],
+  ] as const)
+    if (directory !== undefined && !(await isThere(join(directory, file))))
+      throw new ApplianceImageError(`there is no ${join(directory, file)}`)
   const source = await sourceOf()
   const release = {
     version: versionOf(request.version ?? source.version, { overlay: overlay !== undefined }),

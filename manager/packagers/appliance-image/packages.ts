@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Lock, LockedPackage } from '@bridgehead/image/lock.ts'
 import { COMPONENTS } from '@bridgehead/image/packages.ts'
 import type { Apt } from '../../engines/apt/apt.ts'
+import { ArchiveError } from '../../engines/apt/archive.ts'
 import { withPrivateApt } from '../../engines/apt/private.ts'
 import { withWorkDirectory } from '../host-image/work-directory.ts'
 import { isThere } from '../media/parts/spec.ts'
+import { ApplianceImageError } from './error.ts'
 
 export interface PackageDeps {
   apt: Apt
@@ -14,7 +16,7 @@ export interface PackageDeps {
   workDirectory: string
 }
 
-/** The .deb files of a lock: from the cache, else from the archive. sha256 -> path. Throws ArchiveError naming what cannot be had. */
+/** The .deb files of a lock: from the cache, else from the archive. sha256 -> path. Throws ApplianceImageError naming what cannot be had, ArchiveError without any archive. */
 export async function getPackages(lock: Lock, packages: readonly LockedPackage[], deps: PackageDeps): Promise<Map<string, string>> {
   const directory = join(deps.workDirectory, 'debs')
   await mkdir(directory, { recursive: true })
@@ -28,7 +30,11 @@ export async function getPackages(lock: Lock, packages: readonly LockedPackage[]
       withPrivateApt(
         { ...deps, suite: lock.suite, architecture: lock.architecture, components: COMPONENTS, backports },
         async (archive) => {
-          const files = await archive.downloadExactly(wanted, work)
+          const files = await archive.downloadExactly(wanted, work).catch((cause: unknown) => {
+            if (!(cause instanceof ArchiveError)) throw cause
+            const advice = 'the archive may have gone on to newer ones: npm run image -- BOARD --update-lock takes those'
+            throw new ApplianceImageError(`${cause.message}\n${advice}`, { cause })
+          })
           for (const [index, one] of wanted.entries()) await rename(files[index] ?? '', at(one))
         },
       ),
