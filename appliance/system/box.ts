@@ -139,7 +139,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
     network: network.status(),
     enrol: enrolment,
     state: appliance.state(),
-    siteName: readSite(store)?.name,
+    siteName: appliance.state() ? undefined : readSite(store)?.name,
     health: health.report(),
     page: page.info(),
     ...withInstall(updateLines(updater.status()), installing),

@@ -12,7 +12,7 @@ import { backoffMs } from './backoff.ts'
 import type { Hardware } from './hardware.ts'
 import type { Identity } from './identity.ts'
 import { hashToken, type Membership, readMembership, readSite, writeMembership } from './membership.ts'
-import { postJson } from './post-json.ts'
+import { askDate, postJson } from './post-json.ts'
 
 /** What `bridgehead.json` says of the way to the manager. */
 export type EnrolSettings = Pick<Config, 'file' | 'manager' | 'fingerprint' | 'token' | 'proxy'> & {
@@ -95,7 +95,13 @@ export async function enrol(deps: EnrolDeps): Promise<Membership | undefined> {
       continue
     }
     if (attempt === 0) progress({ kind: 'asking' })
-    const answer = await ask({ ...deps, config, manager }).catch((error: Error): Outcome => ({ kind: 'failed', why: error.message }))
+    const answer = await ask({ ...deps, config, manager }).catch(async (error: Error): Promise<Outcome> => {
+      if (deps.onDate && isTooEarly(error)) {
+        const date = await askDate(manager, { proxy: config.proxy, signal })
+        if (date !== undefined) deps.onDate(date)
+      }
+      return { kind: 'failed', why: error.message }
+    })
     if (answer.kind === 'member') return await join(deps, config, answer.answer)
     const claiming = answer.kind === 'pending' && token === undefined
     const retryMs = claiming ? CLAIM_MS : backoffMs(attempt, random)
@@ -142,7 +148,7 @@ export async function followNewToken(deps: EnrolDeps & { config: () => EnrolSett
   for (let attempt = 0; !signal.aborted; ) {
     const config = deps.config()
     const { token, manager } = config
-    const known = readMembership(store)
+    const known = token === undefined ? undefined : readMembership(store) // most boxes have erased theirs
     if (!known || token === undefined || manager === undefined || hashToken(token) === known.tokenHash) {
       attempt = 0
       await clock.sleep(CLAIM_MS, signal)
@@ -212,6 +218,11 @@ async function ask({
   const answer = await postJson(url, { ...claim, proof }, { fingerprint, proxy, signal })
   if (answer.date !== undefined) onDate?.(answer.date)
   return readAnswer(answer)
+}
+
+/** The manager's certificate is of our future: this box's clock is behind. */
+function isTooEarly({ cause }: Error): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'CERT_NOT_YET_VALID'
 }
 
 const Problem = z.object({ title: z.string().optional(), detail: z.string().optional() })

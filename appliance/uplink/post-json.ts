@@ -13,12 +13,38 @@ export class PostError extends Error {
 const TIMEOUT_MS = 20_000
 /** A large site's leases come with its membership: 65,536 of some 110 bytes. */
 const ANSWER_BYTES = 8 * 1024 * 1024
+/** In the place of a fingerprint: whoever answers will do. No fingerprint is spelled so. */
+const ANYBODY = 'anybody'
 
 export interface Answer {
   status: number
   body: unknown
   /** The peer's clock, epoch milliseconds, to the second. */
   date?: number
+}
+
+/**
+ * The peer's clock by its Date header, epoch milliseconds; whoever answers is believed. For a box that does not know the time and therefore
+ * trusts no certificate yet. Undefined when there is no answer.
+ */
+export async function askDate(
+  url: string,
+  { proxy, signal }: { proxy?: string | undefined; signal?: AbortSignal },
+): Promise<number | undefined> {
+  const target = new URL(url)
+  const limit = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])])
+  let socket: TLSSocket | undefined
+  try {
+    socket = await secureSocket(target, { fingerprint: ANYBODY, proxy }, limit)
+    const answer = await send(target, '', socket, limit, 'HEAD')
+    answer.resume()
+    const date = Date.parse(answer.headers.date ?? '')
+    return Number.isNaN(date) ? undefined : date
+  } catch {
+    return undefined // the try that asked for this has told what is wrong
+  } finally {
+    socket?.destroy()
+  }
 }
 
 /**
@@ -78,7 +104,7 @@ async function secureSocket(
     socket.on('error', (error) => fail(`cannot connect to ${target.origin}: ${error.message}`, error))
     socket.once('secureConnect', () => {
       signal.removeEventListener('abort', abort)
-      if (fingerprint !== undefined) {
+      if (fingerprint !== undefined && fingerprint !== ANYBODY) {
         const shown = createHash('sha256').update(socket.getPeerCertificate().raw).digest('hex')
         if (shown !== fingerprint)
           return fail(`${target.origin} shows certificate ${shown}, but ${fingerprint} is pinned in bridgehead.json`)
@@ -88,10 +114,16 @@ async function secureSocket(
   })
 }
 
-function send(target: URL, text: string, socket: TLSSocket | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+function send(
+  target: URL,
+  text: string,
+  socket: TLSSocket | undefined,
+  signal: AbortSignal,
+  method: 'POST' | 'HEAD' = 'POST',
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const options = {
-      method: 'POST',
+      method,
       headers: {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(text),

@@ -154,7 +154,7 @@ test('a full data partition: services go on from memory and say so, and what the
   await leases(3)
   const filler = join(disk, 'filler')
   await execa('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M'], { reject: false })
-  await until('the daemon gives the disk up', async () => (await lease(4)) === undefined || one.child.exitCode !== null, 30_000)
+  await until('the daemon gives the disk up', async () => (await lease(4)) === undefined || one.has('data.failed'), 30_000)
   expect((await one.child).exitCode).toBe(75)
   expect(one.has('data.failed')).toBe(true)
 

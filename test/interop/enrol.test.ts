@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { openStore } from '@bridgehead/appliance/store/store.ts'
 import { type EnrolDeps, type EnrolProgress, type EnrolSettings, enrol, followNewToken } from '@bridgehead/appliance/uplink/enrol.ts'
 import { createSigningKey, type Identity } from '@bridgehead/appliance/uplink/identity.ts'
@@ -70,6 +71,13 @@ const member = (request: EnrolRequest): { status: number; body: EnrolAnswer } =>
   },
 })
 
+/** Makes this process trust a certificate; the returned function takes that back. */
+function setTrusted(cert: string): () => void {
+  const before = getCACertificates('default')
+  setDefaultCACertificates([...before, cert])
+  return () => setDefaultCACertificates(before)
+}
+
 let boxes = 0
 function box(settings: { manager: string; fingerprint?: string; token?: string | undefined }) {
   const { token = TOKEN, ...rest } = settings
@@ -130,6 +138,32 @@ for (const { peer, fingerprint, why } of [
     expect(door.requests).toEqual([])
     expect(one.file().token).toBe(TOKEN)
   })
+
+test("a box whose clock is behind learns the manager's time, though it cannot trust the certificate yet", async () => {
+  const future = await selfSignedIdentity({ directory: join(directory, 'future'), hosts: [], now: Date.now() + 365 * 86_400_000 })
+  const date = 'Sat, 20 Nov 2027 12:00:00 GMT'
+  const methods: string[] = []
+  const server = createTlsServer({ key: future.key, cert: future.cert }, (request, response) => {
+    methods.push(request.method ?? '')
+    response.writeHead(404, { date }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  servers.push(server)
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  const one = box({ manager: `https://127.0.0.1:${port}` })
+  const ending = new AbortController()
+  const dates: number[] = []
+  const onDate = (ms: number) => {
+    dates.push(ms)
+    ending.abort()
+  }
+  const ca = setTrusted(future.cert)
+  await enrol({ ...one.deps, signal: ending.signal, onDate })
+  ca()
+  expect(dates).toEqual([Date.parse(date)])
+  expect(methods).toEqual(['HEAD'])
+})
 
 test('a pending box shows its code and asks until a person decided', async () => {
   const door = await manager((request, count) =>
