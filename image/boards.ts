@@ -19,8 +19,8 @@ export interface BoardSpec {
   kernel: { meta: string; packages: readonly RegExp[]; backports: boolean; files: readonly string[] }
   /** GRUB's platforms, with the file that each one becomes. */
   grub: readonly { platform: 'i386-pc' | 'x86_64-efi' | 'arm64-efi'; file: string }[]
-  /** The filter that mksquashfs may try before xz on programs of this processor. */
-  xzFilter: 'x86' | 'arm64'
+  /** The filter that mksquashfs tries before xz on programs of this processor. It has none for arm64. */
+  xzFilter: 'x86' | undefined
   /** Kernel parameters; the last console is the one that init talks to. */
   consoles: readonly string[]
 }
@@ -56,7 +56,7 @@ export const BOARD_SPECS: Readonly<Record<Board, BoardSpec>> = {
       files: KERNEL_FILES,
     },
     grub: [{ platform: 'arm64-efi', file: 'EFI/BOOT/BOOTAA64.EFI' }],
-    xzFilter: 'arm64',
+    xzFilter: undefined,
     consoles: ['ttyAMA0,115200', 'ttyAMA10,115200', 'ttyS1,115200', 'tty0'],
   },
 }

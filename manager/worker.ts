@@ -95,7 +95,7 @@ function withoutReadyCheck(connect: Opener): Opener {
 }
 
 /** Throws when it is out of reach: better no worker than one whose jobs all fail, or whose artifacts nobody finds. */
-async function openBucket(config: WorkerConfig, clock: Clock): Promise<Bucket> {
+export async function openBucket(config: WorkerConfig, clock: Clock): Promise<Bucket> {
   const failed = (cause: unknown) => {
     throw new Error(`the bucket ${shownBucket(config.bucket)}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }

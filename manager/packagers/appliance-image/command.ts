@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run image -- x86_64|rpi [--dev] [--out DIR] [--update-lock]
+// npm run image -- x86_64|rpi [--dev] [--out DIR | --store] [--update-lock]
 import { copyFile, mkdir, rename, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,15 +8,19 @@ import { BOARDS, type Board } from '@bridgehead/image/boards.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { prettifyError, ZodError } from 'zod'
 import { machineApt } from '../../engines/apt/apt.ts'
+import { openBucket } from '../../worker.ts'
+import { readWorkerConfig } from '../../worker-config.ts'
 import { withWorkDirectory } from '../host-image/work-directory.ts'
+import { buildApplianceImage } from './build.ts'
 import { writeLock } from './locks.ts'
-import { type ApplianceImageDeps, makeImage, planImage } from './make-image.ts'
+import { makeImage, planImage } from './make-image.ts'
 import { ApplianceImageRequest } from './request.ts'
 import { newestLock, newestTools } from './update-lock.ts'
 
 const USAGE = `usage: npm run image -- ${BOARDS.join('|')} [options]
   --dev            quick: gzip instead of xz, some 40 % larger
   --out DIR        where the files go (dist/image)
+  --store          into the manager's bucket instead, as a worker finds it (S3_URL, BRIDGEHEAD_BUCKET); the manifest on standard output
   --version V      version of the release (package.json's)
   --app DIR        the daemon's bundle, instead of this source's own
   --overlay DIR    files that come over everything else; for tests
@@ -35,7 +39,7 @@ const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)))
 const deps = { apt: machineApt(), clock: systemClock, signal: interrupted.signal, workDirectory: resolve(values.work) }
-await (values['update-lock'] ? updateLock(board) : build(board)).catch((error: unknown) => {
+await (values['update-lock'] ? updateLock(board) : values.store ? store(board) : build(board)).catch((error: unknown) => {
   say(error instanceof ZodError ? prettifyError(error) : error instanceof Error ? error.message : String(error))
   process.exit(1)
 })
@@ -47,17 +51,28 @@ async function updateLock(name: Board): Promise<void> {
   say(`image/lock/${name}.json names ${boardLock.packages.length} packages; git diff shows what changed`)
 }
 
+async function store(name: Board): Promise<void> {
+  const bucket = await openBucket(readWorkerConfig(process.env), systemClock)
+  const manifest = await buildApplianceImage({ ...requestOf(name), ...changes() }, { ...deps, bucket, progress })
+  process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+function requestOf(name: Board): ApplianceImageRequest {
+  return ApplianceImageRequest.parse({ board: name, dev: values.dev, ...(values.version ? { version: values.version } : {}) })
+}
+function changes() {
+  return { app: values.app && resolve(values.app), overlay: values.overlay && resolve(values.overlay) }
+}
+function progress(fraction: number, text: string): void {
+  say(`${String(Math.round(fraction * 100)).padStart(3)} % ${text}`)
+}
+
 async function build(name: Board): Promise<void> {
   const started = systemClock.now()
   const out = resolve(values.out)
   await mkdir(out, { recursive: true })
-  const progress: ApplianceImageDeps['progress'] = (fraction, text) => {
-    say(`${String(Math.round(fraction * 100)).padStart(3)} % ${text}`)
-  }
-  const request = ApplianceImageRequest.parse({ board: name, dev: values.dev, ...(values.version ? { version: values.version } : {}) })
-  const changes = { app: values.app && resolve(values.app), overlay: values.overlay && resolve(values.overlay) }
   await withWorkDirectory(deps.workDirectory, 'image', async (work) => {
-    const plan = await planImage(request, changes, { work, signal: deps.signal })
+    const plan = await planImage(requestOf(name), changes(), { work, signal: deps.signal })
     const made = await makeImage(plan, { ...deps, work, progress })
     const base = join(out, `bridgehead-${name}`)
     for (const [file, to] of [
@@ -87,6 +102,7 @@ function wishOf(args: string[]) {
       allowPositionals: true,
       options: {
         dev: { type: 'boolean', default: false },
+        store: { type: 'boolean', default: false },
         out: { type: 'string', default: 'dist/image' },
         version: { type: 'string' },
         app: { type: 'string' },

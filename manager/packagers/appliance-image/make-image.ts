@@ -165,7 +165,7 @@ export async function makeImage(plan: ImagePlan, deps: ApplianceImageDeps & { wo
     licences: await write('licences.txt', `${await debianLicences(system.directory)}${npmLicences}`),
     packages: lock.packages.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
   }
-  await step(1, 'done', 'done')
+  await step(1, 'done', 'made')
   delete seconds.done
   return made
 }
