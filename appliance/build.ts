@@ -59,7 +59,7 @@ const OPTIONS: BuildOptions = {
 }
 
 /** What an idle site never calls (SSH to its hosts, templates, offline bundles), and what is not needed to answer DHCP. */
-const WHEN_USED = ['ssh2', 'liquidjs', 'execa', 'tar-stream', 'ioredis', 'uqr']
+const WHEN_USED = ['ssh2', 'liquidjs', 'tar-stream', 'ioredis', 'uqr']
 
 /** What CommonJS packages find around them, and an ES module has not: require() for Node's own modules, and where the file lies. */
 const COMMON_JS = [

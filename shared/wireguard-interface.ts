@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { ExecaError, execa } from 'execa'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
+import { runProgram, startProgram } from './program.ts'
 import type { Running } from './supervise.ts'
 
 /** The tunnel could not be made or changed; the message says what to do. */
@@ -18,21 +18,17 @@ const environment = () => ({ PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` }
 
 /** Runs `wg` or `ip`; returns its standard output. Throws TunnelError with the program's own words. */
 export async function run(file: 'wg' | 'ip', args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await execa(file, args, { env: environment(), timeout: 15_000, stdin: 'ignore' })
-    return stdout
-  } catch (cause) {
-    if (!(cause instanceof ExecaError)) throw cause
-    if (cause.code === 'ENOENT') throw new TunnelError(`${file} is not installed: apt-get install ${PACKAGES[file]}`)
-    const said = String(cause.stderr ?? '').trim() || cause.shortMessage
-    const why = /not permitted|denied/i.test(said) ? `${said} (needs root, or CAP_NET_ADMIN)` : said
-    throw new TunnelError(`${file} ${args.join(' ')}: ${why}`)
-  }
+  const ended = await runProgram(file, args, { env: environment() })
+  if (!ended.failed) return ended.stdout
+  if (ended.code === 'ENOENT') throw new TunnelError(`${file} is not installed: apt-get install ${PACKAGES[file]}`)
+  const said = ended.stderr.trim() || ended.how
+  const why = /not permitted|denied/i.test(said) ? `${said} (needs root, or CAP_NET_ADMIN)` : said
+  throw new TunnelError(`${file} ${args.join(' ')}: ${why}`)
 }
 
 /** What kind the interface is (`wireguard`, `tun`, `bridge`, ...); undefined when there is none of that name. */
 export async function kindOf(name: string): Promise<string | undefined> {
-  const shown = await execa('ip', ['-d', '-j', 'link', 'show', 'dev', name], { env: environment(), reject: false, stdin: 'ignore' })
+  const shown = await runProgram('ip', ['-d', '-j', 'link', 'show', 'dev', name], { env: environment() })
   if (shown.exitCode !== 0) return undefined
   const links: { linkinfo?: { info_kind?: string } }[] = JSON.parse(shown.stdout)
   return links[0]?.linkinfo?.info_kind ?? 'device'
@@ -77,37 +73,27 @@ export function watchInterface(name: string, clock: Clock): Running {
 export async function startUserspace(name: string, { log, clock }: { log: Log; clock: Clock }): Promise<Running> {
   if (!existsSync('/dev/net/tun'))
     throw new TunnelError('neither WireGuard in the kernel nor /dev/net/tun: load a module (modprobe wireguard, or modprobe tun)')
-  const child = execa('wireguard-go', ['-f', name], {
+  const child = startProgram('wireguard-go', ['-f', name], {
     env: { ...environment(), LOG_LEVEL: 'error', WG_PROCESS_FOREGROUND: '1' },
     detached: true, // Ctrl-C is for our process alone, which then ends it in order
-    cleanup: false,
-    buffer: false,
-    reject: false,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    forceKillAfterDelay: 5_000,
+    read: ['stdout', 'stderr'],
   })
   const last: string[] = []
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of [child.stdout, child.stderr]) {
+    if (!stream) continue
     createInterface({ input: stream }).on('line', (line) => {
       if (/^[│┌└]/.test(line)) return // the banner that recommends the kernel's module
       last.push(line)
       if (last.length > 3) last.shift()
       log.debug('tunnel.line', { interface: name, line })
     })
+  }
   let ended: string | undefined
-  const gone = child.then((result) => {
-    ended =
-      result.code === 'ENOENT'
-        ? `wireguard-go is not installed: apt-get install ${PACKAGES['wireguard-go']}`
-        : (result.shortMessage ?? `exit code ${result.exitCode}`)
+  const gone = child.gone.then((result) => {
+    ended = result.code === 'ENOENT' ? `wireguard-go is not installed: apt-get install ${PACKAGES['wireguard-go']}` : result.how
     return ended
   })
-  const end = async () => {
-    child.kill('SIGTERM')
-    await gone
-  }
+  const end = () => child.end()
   for (let waited = 0; ended === undefined && waited < 10_000; waited += 50) {
     if (existsSync(socketOf(name)) && (await kindOf(name)) !== undefined) return { pid: child.pid, gone, end }
     await clock.sleep(50)

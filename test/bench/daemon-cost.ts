@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { buildAppliance } from '@bridgehead/appliance/build.ts'
 import { nodeOptions } from '@bridgehead/appliance/node-options.ts'
 import { freePort } from '../interop/free-port.ts'
-import { measureDaemon } from '../lab/daemon-cost.ts'
+import { type DaemonCost, measureDaemon } from '../lab/daemon-cost.ts'
 import { startSmallManager } from '../lab/small-manager.ts'
 import { median } from './harness.ts'
 
@@ -31,12 +31,12 @@ try {
   const options = values.bare ? { flags: [], env: {} } : nodeOptions(dirname(main))
   const node = [values.node, ...options.flags, ...positionals]
   const env = { ...options.env, ...Object.fromEntries(values.env.map((one) => one.split('=', 2))) }
-  const runs = []
+  const runs: DaemonCost[] = []
   for (let round = 0; round < Number(values.rounds); round++)
     runs.push(
       await measureDaemon({ main, manager, revision: round + 1, node, env, directory, freePort, idleMs: Number(values.idle) * 1000 }),
     )
-  const middle = (of: (run: (typeof runs)[number]) => number) => median(runs.map(of)).toFixed(1).padStart(6)
+  const middle = (of: (run: DaemonCost) => number) => median(runs.map(of)).toFixed(1).padStart(6)
   process.stdout.write(
     `rss ${middle((run) => run.memory.rss)} MiB = anon ${middle((run) => run.memory.anon)} + file ${middle((run) => run.memory.file)}` +
       `   dhcp ${middle((run) => run.dhcpMs)} ms (processor ${middle((run) => run.dhcpCpuMs)})   link ${middle((run) => run.linkMs)} ms   bundle ${(statSync(main).size / 1024).toFixed(0)} KiB\n`,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import { execa } from 'execa'
+import { startProgram } from '@bridgehead/shared/program.ts'
 import type { UplinkLease } from './plan.ts'
 import { createNewsReader, UDHCPC_SCRIPT } from './udhcpc.ts'
 
@@ -49,7 +49,7 @@ export function startDhcpClient(device: string, { directory, hostname, clock, lo
     else rmSync(leaseFile, { force: true })
   }
   const launch = () =>
-    execa(
+    startProgram(
       'busybox',
       [
         ...['udhcpc', '-f', '-i', device, '-s', script, '-p', pidFile, '-t', '3', '-T', '3', '-A', '10', '-x', `hostname:${hostname}`],
@@ -58,12 +58,7 @@ export function startDhcpClient(device: string, { directory, hostname, clock, lo
       ],
       {
         env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/bin` },
-        reject: false,
-        buffer: false,
-        stdin: 'ignore',
-        stdout: 'pipe',
-        stderr: 'ignore',
-        forceKillAfterDelay: 2_000,
+        read: ['stdout'],
       },
     )
   const hear = (news: ReturnType<ReturnType<typeof createNewsReader>>, isFirst: boolean) => {
@@ -89,15 +84,16 @@ export function startDhcpClient(device: string, { directory, hostname, clock, lo
       child = launch()
       const read = createNewsReader(() => clock.now())
       let isFirst = true
-      createInterface({ input: child.stdout }).on('line', (line) => {
+      const lines = child.stdout && createInterface({ input: child.stdout })
+      lines?.on('line', (line) => {
         const news = read(line)
         if (!news) return
         hear(news, isFirst)
         isFirst = false
       })
-      const result = await child
+      const { how } = await child.gone
       if (stopping.signal.aborted) break
-      log.warn('network.dhcp_client_gone', { device, how: result.code ?? result.exitCode ?? result.signal })
+      log.warn('network.dhcp_client_gone', { device, how })
       await clock.sleep(RESTART_MS, stopping.signal)
     }
   }
@@ -111,10 +107,10 @@ export function startDhcpClient(device: string, { directory, hostname, clock, lo
     get unansweredSince() {
       return unansweredSince
     },
-    renew: () => void child?.kill('SIGUSR1'),
+    renew: () => void child?.signal('SIGUSR1'),
     async stop({ forget }) {
       stopping.abort()
-      child?.kill('SIGTERM')
+      void child?.end(2_000)
       await running
       if (forget) rmSync(leaseFile, { force: true })
       rmSync(pidFile, { force: true })

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { execa } from 'execa'
+import { runProgram } from '@bridgehead/shared/program.ts'
 import { z } from 'zod'
 import type { Nic } from './plan.ts'
 import { type Actual, type ActualRoute, ROUTE_PROTOCOL } from './steps.ts'
@@ -72,13 +72,8 @@ export async function nft(rules: string): Promise<void> {
 }
 
 async function run(file: string, args: readonly string[], input?: string): Promise<string> {
-  const result = await execa(file, args, {
-    ...(input === undefined ? { stdin: 'ignore' } : { input }),
-    env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` },
-    timeout: 15_000,
-    reject: false,
-  })
+  const result = await runProgram(file, args, { input, env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` } })
   if (!result.failed) return result.stdout
-  const said = (result.stderr ?? '').trim() || (result.shortMessage ?? '')
+  const said = result.stderr.trim() || result.how
   throw new NetworkError(`${file} ${args.join(' ')}: ${said}`)
 }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import { execa } from 'execa'
+import { startProgram } from '@bridgehead/shared/program.ts'
 import type { NetworkPlan } from './plan.ts'
 
 export interface Wifi {
@@ -21,19 +21,15 @@ export function startWifi(
   const stopping = new AbortController()
   let child: ReturnType<typeof launch> | undefined
   const launch = () =>
-    execa('wpa_supplicant', ['-i', wanted.device, '-D', 'nl80211,wext', '-c', file], {
+    startProgram('wpa_supplicant', ['-i', wanted.device, '-D', 'nl80211,wext', '-c', file], {
       env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` },
-      reject: false,
-      buffer: false,
-      stdio: 'ignore',
-      forceKillAfterDelay: 2_000,
     })
   const run = async () => {
     while (!stopping.signal.aborted) {
       child = launch()
-      const result = await child
+      const { how } = await child.gone
       if (stopping.signal.aborted) break
-      log.warn('network.wifi_gone', { device: wanted.device, how: result.code ?? result.exitCode ?? result.signal })
+      log.warn('network.wifi_gone', { device: wanted.device, how })
       await clock.sleep(RESTART_MS, stopping.signal)
     }
   }
@@ -41,7 +37,7 @@ export function startWifi(
   return {
     async stop() {
       stopping.abort()
-      child?.kill('SIGTERM')
+      void child?.end(2_000)
       await running
     },
   }
