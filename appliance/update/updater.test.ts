@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@bridgehead/shared/clock.ts'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { VERIFY_EVERY_MS } from './decide.ts'
 import { type Bucket, indexOf, makeDisk, makeSystem, manifestOf, openBucket, systemIn } from './fake-box.ts'
 import { FakeMachine, makeKey, stateWith, WELL } from './fake-machine.ts'
+
+vi.setConfig({ testTimeout: 30_000 }) // half a second each, but they write and sync: other work on the disk may hold them up
 
 /** A quarter of an hour of trial takes half a second. */
 const SPEED = 2_000
@@ -114,8 +116,8 @@ for (const { release, change = {}, signer = 'manager', why } of [
 ])
   test(`a release ${release} is refused once, and the slot stays untouched`, async () => {
     const before = readFileSync(join(directory, 'slot-B'))
-    await box.on()
     box.health['1.0.0'] = { ...WELL, ok: false } // keeps upkeep away from the slot
+    await box.on()
     const signedBy = signer === 'manager' ? key : makeKey(signer.split(' ')[0] ?? '')
     box.wants(await stateWith(manifestOf('1.1.0', NEW, change), signedBy))
     await box.until(() => box.told().length > 0)
@@ -125,28 +127,28 @@ for (const { release, change = {}, signer = 'manager', why } of [
     expect(bucket.sent().requests).toBe(0)
   })
 
+/** The fake clock begins on a Sunday at noon. */
+const WEDNESDAY = { days: [3], from: '00:00', to: '00:00' }
+const UNTIL_WEDNESDAY_MS = 61 * 3_600_000
+
 test('a release waits for its window, and says so', async () => {
-  const hour = new Date().getUTCHours()
-  const at = (offset: number) => `${String((hour + offset) % 24).padStart(2, '0')}:00`
   await box.on()
-  box.wants(await stateWith(manifestOf('1.1.0', NEW), key, { window: { from: at(3), to: at(5) } }))
+  box.wants(await stateWith(manifestOf('1.1.0', NEW), key, { window: WEDNESDAY }))
   await box.until(() => box.told().length === 2)
   expect(box.told()).toEqual(['written', 'waiting: waits for the maintenance window'])
   expect(box.marks).toEqual({ order: ['A', 'B'], A: { ok: true, tries: 0 }, B: { ok: true, tries: 0 } }) // whole, so fit to fall back to
-  box.leapMs += 4 * 3_600_000
+  box.leapMs += UNTIL_WEDNESDAY_MS
   await box.until(() => box.told().at(-1) === 'committed')
 })
 
 test('a release that is taken back before its window leaves the box as it was', async () => {
   await box.on()
-  const hour = new Date().getUTCHours()
-  const at = (offset: number) => `${String((hour + offset) % 24).padStart(2, '0')}:00`
-  const state = await stateWith(manifestOf('1.1.0', NEW), key, { window: { from: at(3), to: at(5) } })
+  const state = await stateWith(manifestOf('1.1.0', NEW), key, { window: WEDNESDAY })
   box.wants(state)
   await box.until(() => box.told().length === 2)
   const { appliance: _, ...without } = state
   box.wants(without)
-  box.leapMs += 4 * 3_600_000
+  box.leapMs += UNTIL_WEDNESDAY_MS
   await systemClock.sleep(50)
   expect(box.told()).toHaveLength(2)
   expect(box.updater?.status()).toMatchObject({ doing: 'idle', running: { slot: 'A', version: '1.0.0' } })
