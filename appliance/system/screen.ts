@@ -61,6 +61,16 @@ export function updateLines({ release, other, rollback, why }: UpdateStatus): Pi
   }
 }
 
+/** The same with what became of an installation. */
+export function withInstall(
+  lines: Pick<BoxView, 'doing' | 'troubles'>,
+  installing: { doing: string } | { trouble: string } | undefined,
+): Pick<BoxView, 'doing' | 'troubles'> {
+  if (!installing) return lines
+  if ('doing' in installing) return { ...lines, doing: [installing.doing, ...lines.doing] }
+  return { ...lines, troubles: [installing.trouble, ...lines.troubles] }
+}
+
 function uplinkLine({ enrol, health, config }: BoxView): string {
   switch (enrol.kind) {
     case 'member':
