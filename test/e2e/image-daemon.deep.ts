@@ -56,7 +56,7 @@ test('the daemon killed, wedged and leaking comes back by itself; a wedged super
     const resets = () => box.events.filter(({ event }) => event === 'RESET').length
     const seen = resets()
     const hung = Date.now()
-    await box.shell.run(`kill -STOP $(cat /run/bridgehead/supervisor.pid) ${await daemon(box)}`)
+    await box.shell.run(`kill -STOP $(pidof supervisor) ${await daemon(box)}`)
     await waitFor('the watchdog to reset the machine', () => (resets() > seen ? true : undefined), { ms: 90_000 })
     say(`daemon and supervisor wedged: the watchdog reset the machine after ${formatMs(Date.now() - hung)}`)
     await answers(probe, Date.now(), 180_000)

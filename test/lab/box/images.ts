@@ -1,12 +1,14 @@
-import { createReadStream, existsSync } from 'node:fs'
+import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MIGRATIONS } from '@bridgehead/appliance/store/migrations.ts'
+import { BOARD_SPECS } from '@bridgehead/image/boards.ts'
 import { machineApt } from '@bridgehead/manager/engines/apt/apt.ts'
 import { createFilesystemBucket } from '@bridgehead/manager/engines/bucket/filesystem.ts'
 import { createPresigner } from '@bridgehead/manager/engines/bucket/presign.ts'
+import { bundleApp } from '@bridgehead/manager/packagers/appliance-image/app.ts'
 import { type ImageChanges, makeImage, planImage } from '@bridgehead/manager/packagers/appliance-image/make-image.ts'
 import { ApplianceImageRequest } from '@bridgehead/manager/packagers/appliance-image/request.ts'
 import { withWorkDirectory } from '@bridgehead/manager/packagers/host-image/work-directory.ts'
@@ -28,8 +30,10 @@ export interface Wish {
   board: 'x86_64' | 'rpi'
   version?: string
   overlay?: Overlay
-  /** The daemon's `main.mjs`, instead of this source's own. */
+  /** The daemon's `main.mjs`, instead of this source's own; nothing else lies beside it. */
   app?: string
+  /** Changes this source's own `main.mjs`. */
+  change?: (main: string) => string
   /** As it is released (xz, minutes); by default packed quickly. */
   release?: boolean
 }
@@ -46,9 +50,12 @@ export interface BoxImage {
   seconds: Readonly<Record<string, number>>
 }
 
-/** A root shell on the second serial port, beside what the image runs anyway. */
+const source = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+/** A root shell on the second serial port, and a daemon whose debugger a signal opens, beside what the image runs anyway. */
 export const LAB_SHELL: Overlay = {
-  'etc/inittab': '@@etc/inittab\nttyS1::respawn:/usr/bin/sh\n',
+  'etc/inittab': `${source('image/root/etc/inittab')}ttyS1::respawn:/usr/bin/sh\n`,
+  'usr/lib/bridgehead/node-options': source('appliance/node-options').replace('--disable-sigusr1\n', ''),
 }
 
 /** Listens, says so on the console, and looks alive to the supervisor: what Node itself costs. */
@@ -135,9 +142,14 @@ const pathsIn = (directory: string) => ({
   facts: join(directory, 'facts.json'),
 })
 
-/** `@@PATH` in an overlay's text stands for what the image has there. */
-async function layChanges({ overlay, app }: Wish, directory: string): Promise<ImageChanges> {
+async function layChanges({ board, overlay, app, change }: Wish, directory: string): Promise<ImageChanges> {
   const changes: ImageChanges = {}
+  if (change) {
+    changes.app = join(directory, 'app')
+    await bundleApp(BOARD_SPECS[board].node, changes.app, AbortSignal.timeout(60_000))
+    const main = join(changes.app, 'main.mjs')
+    await writeFile(main, change(await readFile(main, 'utf8')))
+  }
   if (app !== undefined) {
     changes.app = join(directory, 'app')
     await mkdir(changes.app)
@@ -146,10 +158,9 @@ async function layChanges({ overlay, app }: Wish, directory: string): Promise<Im
   if (overlay === undefined) return changes
   changes.overlay = join(directory, 'overlay')
   for (const [path, text] of Object.entries(overlay)) {
-    const own = /@@(\S+)/.exec(text)?.[1]
     const file = join(changes.overlay, path)
     await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, own === undefined ? text : text.replace(`@@${own}`, await readFile(join(ROOT, 'image/root', own), 'utf8')))
+    await writeFile(file, text)
   }
   return changes
 }
