@@ -55,7 +55,7 @@ const OPTIONS: BuildOptions = {
   minifySyntax: true,
   logLevel: 'error',
   legalComments: 'none',
-  plugins: [leaveOut(/^cpu-features$|sshcrypto\.node$/)],
+  plugins: [nodeModulesByRequire(), leaveOut(/^cpu-features$|sshcrypto\.node$/)],
 }
 
 /** What an idle site never calls (SSH to its hosts, templates, offline bundles), and what is not needed to answer DHCP. */
