@@ -96,9 +96,10 @@ export async function planImage(
     hashOfFiles(join(ROOT, 'manager/packagers/appliance-image'), skip),
   ])
   const locks = JSON.stringify([await readLock(board), await readLock('tools-amd64')])
+  // Maps stay out: they say where this machine keeps its sources, and do not lie in the image.
   const hash = applianceImageHash({
     ...{ board, dev: request.dev, made, packager, locks },
-    ...{ release: JSON.stringify(release), app: await hashOfFiles(app), overlay: await hashOfFiles(overlay) },
+    ...{ release: JSON.stringify(release), app: await hashOfFiles(app, /\.map$/), overlay: await hashOfFiles(overlay) },
   })
   return { hash, request, release, app, overlay, ingredients: await ingredientsOfSystem() }
 }
