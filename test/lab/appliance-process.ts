@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { nodeOptions } from '@bridgehead/appliance/node-options.ts'
 import type { Lab } from './lab.ts'
 import type { LabNode } from './node.ts'
 import type { Running } from './processes.ts'
@@ -37,8 +38,10 @@ export function createAppliance(
       return running?.alive ?? false
     },
     start() {
-      running = node.spawn(`appliance${index}`, [process.execPath, '--enable-source-maps', bundle, '--config', file, '--data', data], {
-        env: { BRIDGEHEAD_OVERLAY_INTERFACE: tunnel },
+      const { flags, env } = nodeOptions(dirname(bundle))
+      const argv = [process.execPath, ...flags, '--enable-source-maps', bundle, '--config', file, '--data', data]
+      running = node.spawn(`appliance${index}`, argv, {
+        env: { ...env, BRIDGEHEAD_OVERLAY_INTERFACE: tunnel },
         logFile,
       })
     },
