@@ -20,7 +20,7 @@ export const CONTENT_TYPES: Record<Format, string> = {
 /** What is in an image is compressed already (its slot is a squashfs): quick settings pack the zeros between, and hard ones gain nothing. */
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } }
 const GZIP = { level: 6 }
-const XZ = ['--format=xz', '--check=crc64', '-1', '--threads=1', '--stdout', '--quiet']
+const XZ = ['--format=xz', '--check=crc64', '-0', '--threads=1', '--stdout', '--quiet']
 
 /**
  * Each is one whole frame of its kind. Frames that follow each other are one file: zstd (RFC 8878 §3), gzip (RFC 1952 §2.2) and xz (the
