@@ -39,6 +39,7 @@ import { createPublisher } from './sites/publisher.ts'
 import { findSite, findSiteById, getSite, listSites, type SiteRow } from './sites/records.ts'
 import { siteRoutes } from './sites/routes.ts'
 import { uplinkRoutes } from './sites/uplink-routes.ts'
+import { claimRoutes } from './web/claim-routes.ts'
 import { webRoutes } from './web/routes.ts'
 
 /** What the categories need of the engines. */
@@ -142,7 +143,7 @@ export function assemble(engines: Engines): Manager {
     log,
   })
 
-  const app = createApi({
+  const app: App = createApi({
     principal: auth.principal,
     authHandler: auth.handle,
     parts: [
@@ -196,6 +197,7 @@ export function assemble(engines: Engines): Manager {
     outside: [
       setupRoutes({ setup }),
       webRoutes({ signIn: auth.signIn, who: async (headers) => (await auth.principal(headers))?.actor.name }),
+      claimRoutes((path, init) => app.request(path, init)),
       ...engines.downloads,
     ],
     version: engines.version,

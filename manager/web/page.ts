@@ -17,7 +17,7 @@ body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--ink); backg
 main { max-width: 34rem; margin: 8vh auto; padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: 12px }
 h1 { margin: 0 0 .25rem; font-size: 1.5rem } p { color: var(--soft) } .bad { color: var(--bad) }
 label { display: block; margin: 1rem 0 .25rem; font-weight: 600 }
-input { width: 100%; padding: .55rem .7rem; font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 8px }
+input, select { width: 100%; padding: .55rem .7rem; font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 8px }
 button { margin-top: 1.5rem; padding: .6rem 1.2rem; font: inherit; font-weight: 600; color: var(--card); background: var(--accent); border: 0; border-radius: 8px; cursor: pointer }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 code { overflow-wrap: anywhere; font-size: .9rem } a { color: var(--accent) }
