@@ -126,7 +126,7 @@ export async function createBox(options: BoxOptions): Promise<Box> {
 /** What the Raspberry Pi's own firmware would load from this very card. */
 async function piFiles(card: string, directory: string): Promise<{ uBoot: string; deviceTree: string }> {
   const files = { uBoot: join(directory, 'u-boot.bin'), deviceTree: join(directory, 'bcm2837-rpi-3-b.dtb') }
-  await writeFile(files.uBoot, await bootFile(card, 'u-boot.bin'))
+  await writeFile(files.uBoot, await bootFile(card, 'u-boot-rpi-arm64.bin'))
   await writeFile(files.deviceTree, await bootFile(card, 'bcm2837-rpi-3-b.dtb'))
   return files
 }
