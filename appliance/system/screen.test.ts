@@ -1,7 +1,7 @@
 import { Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { expect, test } from 'vitest'
 import { planNetwork } from './network/plan.ts'
-import { type BoxView, makeScreen } from './screen.ts'
+import { type BoxView, makeScreen, updateLines } from './screen.ts'
 
 const nics = [{ name: 'eth0', mac: '52:54:00:00:00:01', wifi: false, carrier: true }]
 const lease = { ip: Ipv4.parse('10.0.0.5'), prefix: 24, routes: [], dns: [], ntp: [], until: 1e12 }
@@ -87,3 +87,12 @@ for (const row of [
   },
 ] satisfies { trouble: string; given: Partial<BoxView>; says: RegExp }[])
   test(`${row.trouble} is said`, () => expect(makeScreen(view(row.given)).troubles.join('\n')).toMatch(row.says))
+
+test('a slot that cannot be started is trouble, but not while an update fills it', () => {
+  const running = { slot: 'A', version: '0.1.0' } as const
+  const other = { slot: 'B', state: 'bad', why: 'it held a part of 0.1.1' } as const
+  const repaired = 'slot B cannot be started: it held a part of 0.1.1; it is being repaired'
+  expect(updateLines({ running, doing: 'copy', other }).troubles).toEqual([repaired])
+  const release = { id: 'r', version: '0.1.1', phase: 'fetching', progress: { bytes: 50, total: 200, fetched: 50 } }
+  expect(updateLines({ running, doing: 'fetch', other, release })).toEqual({ doing: ['update to 0.1.1, fetching 25 %'], troubles: [] })
+})

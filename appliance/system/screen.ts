@@ -56,7 +56,10 @@ export function updateLines({ release, other, rollback, why }: UpdateStatus): Pi
     doing: release ? [`update to ${release.version}, ${release.phase}${percent}${because}`] : [],
     troubles: [
       ...(rollback ? [`version ${rollback.version} did not hold, this is the one before it: ${rollback.why}`] : []),
-      ...(other.state === 'bad' ? [`slot ${other.slot} cannot be started: ${other.why ?? 'damaged'}; it is being repaired`] : []),
+      // an update on its way fills that slot anyway
+      ...(other.state === 'bad' && !release
+        ? [`slot ${other.slot} cannot be started: ${other.why ?? 'damaged'}; it is being repaired`]
+        : []),
     ],
   }
 }
