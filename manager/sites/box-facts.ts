@@ -27,8 +27,13 @@ export async function keepBooted(
   return before.booted?.board !== booted.board || before.booted?.image !== booted.image
 }
 
+/** A box learns why it went back only after it has told of its start: the reason joins what was booted. */
 export async function onApplianceUpdate(tx: Tx, fact: Fact<EventData<'appliance.update'>>): Promise<boolean> {
-  await keep(tx, fact, { progress: JSON.stringify({ ...fact.data, at: fact.at }) })
+  const { release, version, phase, why = phase } = fact.data
+  const progress = JSON.stringify({ ...fact.data, at: fact.at })
+  const { booted } = phase === 'rolled-back' ? await findBoxFacts(tx, fact.site) : {}
+  const rollback = { release, version, why, at: fact.at }
+  await keep(tx, fact, { progress, ...(booted ? { booted: JSON.stringify({ ...booted, rollback }) } : {}) })
   return false
 }
 
