@@ -1,7 +1,7 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
-import { type PrivateKey, verifyDocument } from '@bridgehead/shared/model/signed.ts'
+import type { PrivateKey } from '@bridgehead/shared/model/signed.ts'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { Hono } from 'hono'
@@ -14,11 +14,11 @@ import { apiKeyRoutes } from './auth/routes.ts'
 import type { Setup } from './auth/setup.ts'
 import { setupRoutes } from './auth/setup-routes.ts'
 import { createFeed } from './distributors/feed.ts'
-import { createIngest, type FactHandlers, type Ingest } from './distributors/ingest.ts'
+import { createIngest, type Ingest } from './distributors/ingest.ts'
 import { distributorRoutes } from './distributors/routes.ts'
 import type { App } from './engines/http/app.ts'
 import type { Db, Tx } from './engines/store/store.ts'
-import * as facts from './registries/facts.ts'
+import { handlersOf } from './fact-handlers.ts'
 import { getHost, type HostSurroundings, hostSpecs, listHosts, resolveHost } from './registries/hosts.ts'
 import { keysFor } from './registries/keys.ts'
 import { profileUsers } from './registries/profile-users.ts'
@@ -26,15 +26,13 @@ import { registryRoutes } from './registries/routes.ts'
 import { rulesFor } from './registries/rules.ts'
 import { findProfile, stateParts } from './scripts/records.ts'
 import { scriptRoutes } from './scripts/routes.ts'
-import { expireRuns, failRuns, onRunFinished, onRunOutput, onRunStarted } from './scripts/runs.ts'
+import { expireRuns } from './scripts/runs.ts'
 import { runRoutes } from './scripts/runs-routes.ts'
 import { type ApplianceWorld, createAppliances } from './sites/appliances.ts'
-import { onApplianceUpdate, onSlotRepaired } from './sites/box-facts.ts'
 import { createCommands } from './sites/commands.ts'
 import { usedProfiles } from './sites/compile.ts'
 import { enrolRoutes } from './sites/enrol-routes.ts'
 import { explainRoutes } from './sites/explain-routes.ts'
-import { onApplianceStarted, onStateApplied, onStateRefused } from './sites/facts.ts'
 import { createPublisher } from './sites/publisher.ts'
 import { findSite, findSiteById, getSite, listSites, type SiteRow } from './sites/records.ts'
 import { siteRoutes } from './sites/routes.ts'
@@ -250,53 +248,6 @@ async function stateInputs(
   const appliance = await applianceState(tx, site.id, signingKey)
   const siteKey = box?.ssh_public_key ?? undefined
   return { hosts, rules, keys, siteKey, ...parts, loaders: await loaders(), managerKeys, ...(appliance ? { appliance } : {}) }
-}
-
-/** Which category owns which kind of fact. Kinds that are not here are stored only. */
-function handlersOf(
-  onBox: () => void,
-  jwsOf: (tx: Tx, command: string) => Promise<string | undefined>,
-  keys: readonly Omit<PrivateKey, 'd'>[],
-): FactHandlers {
-  return {
-    'host.discovered': facts.onDiscovered,
-    'host.facts': facts.onFacts,
-    'host.approved': facts.onApproved,
-    'host.status': facts.onStatus,
-    'host.phone-home': facts.onPhoneHome,
-    'intent.started': facts.onIntentStarted,
-    'intent.done': facts.onIntentDone,
-    'intent.failed': facts.onIntentFailed,
-    'dhcp.lease': facts.onLease,
-    'dhcp.release': facts.onRelease,
-    'appliance.started': (tx, fact) => {
-      onBox()
-      return onApplianceStarted(tx, fact)
-    },
-    'appliance.update': (tx, fact) => {
-      onBox()
-      return onApplianceUpdate(tx, fact)
-    },
-    'appliance.slot-repaired': onSlotRepaired,
-    'state.applied': onStateApplied,
-    'state.refused': onStateRefused,
-    'run.started': onRunStarted,
-    'run.output': onRunOutput,
-    'run.finished': onRunFinished,
-    'command.refused': async (tx, { site, at, data }) => {
-      const jws = await jwsOf(tx, data.command)
-      const command =
-        jws === undefined ? undefined : ((await verifyDocument('command', jws, keys)) as { order: { runs?: { run: string }[] } })
-      await failRuns(
-        tx,
-        site,
-        (command?.order.runs ?? []).map((one) => one.run),
-        data.why,
-        at,
-      )
-      return false
-    },
-  }
 }
 
 function houseKeeping(db: Db, clock: Clock, log: Log): Service {
