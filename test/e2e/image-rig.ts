@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { createLog } from '@bridgehead/shared/log.ts'
+import { z } from 'zod'
 import type { Api, ApiEvent } from '../lab/api.ts'
 import { TCG } from '../lab/box/boards.ts'
 import type { Box } from '../lab/box/box.ts'
 import { personalise } from '../lab/box/disk.ts'
 import { createHome, type Home, type Wiring } from '../lab/box/home.ts'
+import { type BoxImage, publish } from '../lab/box/images.ts'
 import { cacheDirectory } from '../lab/cache.ts'
 import { followUntil } from '../lab/follow.ts'
 import { saveLogs } from '../lab/logs.ts'
@@ -37,6 +39,17 @@ export async function enrolledBox(home: Home, options: Parameters<Home['box']>[0
   const { version } = await home.online(limitMs, box)
   say(`${box.board}: power-on to enrolled, state applied: ${formatMs(Date.now() - since)} (version ${version})`)
   return box
+}
+
+const Hash = z.object({ hash: z.string() })
+const Id = z.object({ id: z.string() })
+
+/** Offers the image's system to the home's site, at once. Returns the rollout's id. */
+export async function rollOut(home: Home, image: BoxImage): Promise<string> {
+  const { hash } = await home.api.send('POST', '/appliance-images/import', await publish(image, home.bucket), Hash)
+  const release = await home.api.send('POST', '/releases', { image: hash, version: image.version }, Id)
+  const order = { release: release.id, selector: `place=${home.site.name}`, waves: [{ percent: 100 }], stopAfterFailures: 1 }
+  return (await home.api.send('POST', '/rollouts', order, Id)).id
 }
 
 /** The first fact from `after` on for which `is` holds. Throws WaitError, naming what was awaited and what was heard last. */

@@ -12,12 +12,11 @@ import { plugIn } from '../lab/machines.ts'
 import { approveEverything } from '../lab/stack.ts'
 import { formatBytes, formatMs } from '../lab/view/format.ts'
 import { waitFor } from '../lab/wait.ts'
-import { awaitFact, withHome } from './image-rig.ts'
+import { awaitFact, rollOut, withHome } from './image-rig.ts'
 import { createRig, say } from './rig.ts'
 
 const Hash = z.object({ hash: z.string(), formats: z.array(z.string()).optional() })
 const Ticket = z.object({ downloads: z.array(z.object({ format: z.string(), url: z.string() })) })
-const Id = z.object({ id: z.string() })
 
 test('from the download to a box that installs machines, takes a good version and refuses to stay on a bad one', async () => {
   const rig = await createRig()
@@ -74,13 +73,6 @@ async function downloaded(home: Home, image: BoxImage): Promise<string> {
   await pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), createGunzip(), createWriteStream(file))
   say(`downloaded as .img.gz: ${formatBytes(Number(answer.headers.get('content-length')))} in ${formatMs(Date.now() - began)}`)
   return file
-}
-
-async function rollOut(home: Home, image: BoxImage): Promise<string> {
-  const { hash } = await home.api.send('POST', '/appliance-images/import', await publish(image, home.bucket), Hash)
-  const release = await home.api.send('POST', '/releases', { image: hash, version: image.version }, Id)
-  const order = { release: release.id, selector: `place=${home.site.name}`, waves: [{ percent: 100 }], stopAfterFailures: 1 }
-  return (await home.api.send('POST', '/rollouts', order, Id)).id
 }
 
 const phase = (name: string, image: BoxImage) => (event: { kind: string; data: Record<string, unknown> }) =>

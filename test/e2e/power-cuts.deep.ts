@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import { createLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
 import { TCG } from '../lab/box/boards.ts'
 import { createHome, type Home } from '../lab/box/home.ts'
-import { applianceImage, type BoxImage, brokenImage, publish } from '../lab/box/images.ts'
+import { applianceImage, type BoxImage, brokenImage } from '../lab/box/images.ts'
 import { cacheDirectory } from '../lab/cache.ts'
 import { saveLogs } from '../lab/logs.ts'
 import { type Booted, bootCuts, homeLane, type Lane, lonelyLane, told } from '../lab/powercut/boots.ts'
@@ -12,6 +11,7 @@ import { type CampaignReport, type Checked, type Recording, runCampaign, summary
 import { type Cut, evenly, planCuts, seeded } from '../lab/powercut/cuts.ts'
 import { type Recorder, startRecording } from '../lab/powercut/recording.ts'
 import { formatMs } from '../lab/view/format.ts'
+import { rollOut } from './image-rig.ts'
 import { needRight, say } from './rig.ts'
 
 const CUTS = 2_200
@@ -63,7 +63,7 @@ async function live(recorder: Recorder, second: BoxImage, bad: BoxImage): Promis
 
   recorder.phase('update')
   recorder.ordered(second.version)
-  await rollOut(second)
+  await rollOut(home, second)
   const phase = (name: string, { version }: BoxImage) =>
     recorder.fact(
       `${version} to be ${name}`,
@@ -78,21 +78,11 @@ async function live(recorder: Recorder, second: BoxImage, bad: BoxImage): Promis
 
   recorder.phase('bad update and fall-back')
   recorder.ordered(bad.version)
-  await rollOut(bad)
+  await rollOut(home, bad)
   await phase('rolled-back', bad)
   recorder.phase('work after the fall-back')
   await recorder.clients({ clients: 90, perSecond: 4, ms: 20_000 })
   say(`the whole life took ${formatMs(Date.now() - began)}`)
-}
-
-const Hash = z.object({ hash: z.string() })
-const Id = z.object({ id: z.string() })
-
-async function rollOut(image: BoxImage): Promise<void> {
-  const { hash } = await home.api.send('POST', '/appliance-images/import', await publish(image, home.bucket), Hash)
-  const release = await home.api.send('POST', '/releases', { image: hash, version: image.version }, Id)
-  const order = { release: release.id, selector: `place=${home.site.name}`, waves: [{ percent: 100 }], stopAfterFailures: 1 }
-  await home.api.send('POST', '/rollouts', order, Id)
 }
 
 test('at 2,000 power cuts and more, the disk holds a system that starts and all that was promised', async () => {
