@@ -7,7 +7,7 @@ import { connectQmp, type Qmp } from '../qmp.ts'
 import { createSerialLog, type SerialLog } from '../serial.ts'
 import { waitFor } from '../wait.ts'
 import { type Board, boxCommand, firmwareVariables, TCG } from './boards.ts'
-import { bootFile } from './disk.ts'
+import { bootFile, putBootFile } from './disk.ts'
 import { createShell, type Shell } from './shell.ts'
 
 /** A network card of a box: a tap on a bridge of the namespace that the machine runs in. */
@@ -124,9 +124,15 @@ export async function createBox(options: BoxOptions): Promise<Box> {
 }
 
 /** What the Raspberry Pi's own firmware would load from this very card. */
+/**
+ * What the Pi's own firmware would load, which QEMU does not run. One change to the card: QEMU's model of the Pi's watchdog resets the machine in
+ * the moment in which somebody starts it, instead of when its time is over, so the kernel is told to leave it alone.
+ */
 async function piFiles(card: string, directory: string): Promise<{ uBoot: string; deviceTree: string }> {
   const files = { uBoot: join(directory, 'u-boot.bin'), deviceTree: join(directory, 'bcm2837-rpi-3-b.dtb') }
   await writeFile(files.uBoot, await bootFile(card, 'u-boot-rpi-arm64.bin'))
   await writeFile(files.deviceTree, await bootFile(card, 'bcm2837-rpi-3-b.dtb'))
+  const grub = (await bootFile(card, 'grub/grub.cfg')).toString()
+  await putBootFile(card, 'grub/grub.cfg', grub.replace(' gpt quiet ', ' gpt quiet module_blacklist=bcm2835_wdt '))
   return files
 }
