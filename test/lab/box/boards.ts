@@ -106,13 +106,20 @@ function disks({ board, disk, writeLog, internal }: BoardOptions): string[] {
   }
 }
 
-/** The second serial port is the one that U-Boot and the console use. Its network card hangs on the board's only USB port, as the real one's does. */
+/** For QMP's `device_add`, once the system shows its screen; undefined for boards whose cards are there from the start. */
+export function lateCard({ board, nics: [nic] }: Pick<BoardOptions, 'board' | 'nics'>): Record<string, string> | undefined {
+  return board === 'raspi3b' && nic ? { driver: 'usb-net', netdev: 'net0', mac: nic.mac, id: 'nic0' } : undefined
+}
+
+/**
+ * The second serial port is the one that U-Boot and the console use. Its network card belongs on the board's only USB port, as the real one's
+ * does, but is plugged in while the system runs (`lateCard`): QEMU's USB controller loses what hangs on it when U-Boot hands over to Linux.
+ */
 function raspberry({ disk, nics, pi }: BoardOptions): string[] {
   const [nic] = nics
   if (!pi || !nic || nics.length > 1) throw new Error('a Raspberry Pi has one network card, and needs its U-Boot and device tree')
   return [
     ...['-machine', 'raspi3b', '-kernel', pi.uBoot, '-dtb', pi.deviceTree, '-serial', 'null', '-serial', 'stdio'],
-    ...['-device', `usb-net,netdev=net0,mac=${nic.mac}`],
     ...['-drive', `if=sd,format=raw,file=${disk},cache=writeback`],
   ]
 }

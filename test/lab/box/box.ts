@@ -6,7 +6,7 @@ import type { Running } from '../processes.ts'
 import { connectQmp, type Qmp } from '../qmp.ts'
 import { createSerialLog, type SerialLog } from '../serial.ts'
 import { waitFor } from '../wait.ts'
-import { type Board, boxCommand, firmwareVariables, TCG } from './boards.ts'
+import { type Board, boxCommand, firmwareVariables, lateCard, TCG } from './boards.ts'
 import { bootFile, putBootFile } from './disk.ts'
 import { createShell, type Shell } from './shell.ts'
 
@@ -58,6 +58,8 @@ export interface Box {
   waitForLine(pattern: RegExp, ms: number, from?: number): Promise<string>
 }
 
+const LATE_CARD_MS = 240_000
+
 /** Lays its taps; starts nothing. */
 export async function createBox(options: BoxOptions): Promise<Box> {
   const { name, board, card, node } = options
@@ -81,6 +83,16 @@ export async function createBox(options: BoxOptions): Promise<Box> {
     if (!qmp) throw new Error(`${name} is off`)
     await qmp.execute(command, args)
   }
+  const late = lateCard({ board, nics })
+  /** Fails loudly, as nobody's promise, unless the machine was switched off before. */
+  const plugIn = async (device: Record<string, string>, from: number) => {
+    try {
+      await waitFor(`the screen of ${name}`, () => serial.find(/^Bridgehead .*, slot [AB]/, from), { ms: LATE_CARD_MS })
+      await order('device_add', device)
+    } catch (error) {
+      if (running?.alive) throw error
+    }
+  }
   return {
     name,
     board,
@@ -102,6 +114,7 @@ export async function createBox(options: BoxOptions): Promise<Box> {
       })
       qmp = await Promise.race([connectQmp(socket, (event) => void events.push({ event, at: Date.now() })), early])
       early.catch(() => undefined) // later ends are seen by `on`
+      if (late) void plugIn(late, serial.lines.length)
       return at
     },
     async cutPower() {
@@ -123,7 +136,6 @@ export async function createBox(options: BoxOptions): Promise<Box> {
   }
 }
 
-/** What the Raspberry Pi's own firmware would load from this very card. */
 /**
  * What the Pi's own firmware would load, which QEMU does not run. One change to the card: QEMU's model of the Pi's watchdog resets the machine in
  * the moment in which somebody starts it, instead of when its time is over, so the kernel is told to leave it alone.
