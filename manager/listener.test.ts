@@ -27,8 +27,8 @@ async function listen(tls?: { key: string; cert: string }) {
 }
 
 /** What comes over the wire, as GRUB asks for it. */
-async function raw(port: number, path: string, tls: boolean): Promise<string> {
-  const socket = tls ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect(port, '127.0.0.1')
+async function raw(port: number, path: string, ca: string | undefined): Promise<string> {
+  const socket = ca === undefined ? connect(port, '127.0.0.1') : connectTls({ port, host: '127.0.0.1', ca })
   let text = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => {
     text += chunk
@@ -42,9 +42,10 @@ for (const tls of [false, true])
   test(`an answer of known length has its Content-Length spelled so, ${tls ? 'with' : 'without'} TLS`, async () => {
     const directory = await mkdtemp(join(tmpdir(), 'bridgehead-test-'))
     onTestFinished(() => rm(directory, { recursive: true }))
-    const { port } = await listen(tls ? await selfSignedIdentity({ directory, hosts: ['127.0.0.1'], now: systemClock.now() }) : undefined)
+    const identity = tls ? await selfSignedIdentity({ directory, hosts: ['127.0.0.1'], now: systemClock.now() }) : undefined
+    const { port } = await listen(identity)
     for (const path of Object.keys(answers)) {
-      const text = await raw(port(), path, tls)
+      const text = await raw(port(), path, identity?.cert)
       expect(text, path).toMatch(/\r\nContent-Length: 6\r\n/)
       expect(text.match(/content-length/gi), path).toHaveLength(1)
       expect(text, path).toMatch(/\r\n\r\nkernel$/)
