@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { syncPath } from './sync.ts'
 
 /** 256 random bits, 43 characters of base64url. */
 export const randomSecret = (): string => randomBytes(32).toString('base64url')
@@ -28,19 +29,10 @@ export async function secretFile(path: string, make: () => string | Promise<stri
   } finally {
     await unlink(fresh)
   }
-  await syncDirectory(dirname(path)) // its name too: a key that a power cut takes back would make another box of this one
+  await syncPath(dirname(path)) // its name too: a key that a power cut takes back would make another box of this one
   const stored = await readSecret(path)
   if (stored === undefined) throw new Error(`${path} vanished while it was being made`)
   return stored
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
 }
 
 async function readSecret(path: string): Promise<string | undefined> {

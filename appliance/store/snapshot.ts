@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncPathNow } from '@bridgehead/shared/sync.ts'
 import Database from 'better-sqlite3'
 
 /** Where the copy lies that is taken before an update. */
@@ -23,9 +24,9 @@ export async function takeSnapshot(path: string): Promise<void> {
   } finally {
     reader.close()
   }
-  sync(begun)
+  syncPathNow(begun)
   renameSync(begun, snapshotOf(path))
-  sync(dirname(path))
+  syncPathNow(dirname(path))
 }
 
 /**
@@ -39,15 +40,6 @@ export function restoreSnapshot(path: string): boolean {
   rmSync(`${path}.newer`, { force: true })
   linkSync(path, `${path}.newer`)
   renameSync(snapshotOf(path), path)
-  sync(dirname(path))
+  syncPathNow(dirname(path))
   return true
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
 }

@@ -1,5 +1,6 @@
-import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync } from 'node:fs'
+import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncPathNow } from '@bridgehead/shared/sync.ts'
 
 /** Brings SQLite's write-ahead log to disk beside the event loop. */
 export interface WalSync {
@@ -23,9 +24,7 @@ export function createWalSync(path: string): WalSync {
   const open = () => {
     if (wal !== undefined) return wal
     wal = openSync(`${path}-wal`, 'r')
-    const directory = openSync(dirname(path), 'r') // the log's own entry, once: SQLite would do it at its first sync
-    fsyncSync(directory)
-    closeSync(directory)
+    syncPathNow(dirname(path)) // the log's own entry, once: SQLite would do it at its first sync
     return wal
   }
   /** A descriptor that a sync is using must not be closed: its number might be another file's the next moment. */

@@ -14,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { syncPathNow } from '@bridgehead/shared/sync.ts'
 import type { BootInfo } from './boot-info.ts'
 
 /** Where the daemon keeps what it must not lose. */
@@ -87,7 +88,7 @@ export function bringBack(paths: DataPaths, settle: (store: string) => void): vo
   renameSync(fresh, target)
   for (const name of COPIED.filter((one) => !one.startsWith(STORE)))
     if (existsSync(join(memory, name)) && !existsSync(join(disk, name))) cpSync(join(memory, name), join(disk, name), { recursive: true })
-  syncDirectory(disk)
+  syncPathNow(disk)
   rmSync(memory, { recursive: true })
   rmSync(marker, { force: true })
 }
@@ -131,15 +132,6 @@ function writeAndSync(path: string, bytes: Uint8Array): void {
     fsyncSync(file)
   } finally {
     closeSync(file)
-  }
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
   }
 }
 

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncPathNow } from '@bridgehead/shared/sync.ts'
 
 /** Replaces `path` whole or not at all: temporary file, fsync, rename, fsync of the directory. */
 export function writeFileAtomically(path: string, text: string, mode: number): void {
@@ -13,14 +14,5 @@ export function writeFileAtomically(path: string, text: string, mode: number): v
     closeSync(file)
   }
   renameSync(temporary, path)
-  syncDirectory(dirname(path))
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
+  syncPathNow(dirname(path))
 }

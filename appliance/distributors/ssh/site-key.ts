@@ -1,5 +1,6 @@
 import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncPath } from '@bridgehead/shared/sync.ts'
 import ssh2 from 'ssh2'
 import { makeOpensshKey, publicHalf } from './openssh-key.ts'
 
@@ -57,6 +58,5 @@ async function writeDurably(dir: string, name: string, text: string): Promise<vo
     await file.close()
   }
   await rename(join(dir, `${name}.next`), join(dir, name))
-  const folder = await open(dir, 'r')
-  await folder.sync().finally(() => folder.close())
+  await syncPath(dir)
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
-import { syncDirectory } from '../cache/download.ts'
+import { syncPath } from '@bridgehead/shared/sync.ts'
 import { BundleError } from './check.ts'
 
 /** A rare sync keeps the last one short. */
@@ -44,7 +44,7 @@ export async function stage(ref: ArtifactRef, body: AsyncIterable<Uint8Array>, p
     throw error
   }
   await rename(part, path)
-  await syncDirectory(path)
+  await syncPath(dirname(path))
 }
 
 /** Whether an earlier import has brought it here. */

@@ -1,13 +1,14 @@
 import { access, mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
+import { syncPath } from '@bridgehead/shared/sync.ts'
 import type { Outbox } from '../../store/outbox.ts'
 import type { Store } from '../../store/store.ts'
 import { backoffMs } from '../backoff.ts'
-import { download, isWhole, syncDirectory, WrongBytes } from './download.ts'
+import { download, isWhole, WrongBytes } from './download.ts'
 import type { ArtifactSource } from './fetch.ts'
 import { nextDownload, planEviction } from './plan.ts'
 import { artifactRows } from './rows.ts'
@@ -244,7 +245,7 @@ export function createArtifactCache(deps: ArtifactCacheDeps): ArtifactCache {
         if (!rows.has(sha256)) {
           if (await isThere(from)) {
             await rename(from, path)
-            await syncDirectory(path)
+            await syncPath(dirname(path))
           } else if (!(await isWhole(path, ref))) throw new Error(`${ref.name} (${sha256}) is neither at ${from} nor in the cache`)
           await rows.add(ref, 0)
           log.info('artifact.ready', { sha256, file: ref.name, bytes: ref.bytes, ms: 0 })

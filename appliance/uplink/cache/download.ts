@@ -1,6 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
+import { syncPath } from '@bridgehead/shared/sync.ts'
 import { type ArtifactSource, FetchError, fetchArtifact } from './fetch.ts'
 
 /** The bytes are not those that their name promises; `why` is a sentence for people. */
@@ -52,7 +54,7 @@ export async function download(deps: DownloadDeps): Promise<void> {
     await file.close()
   }
   await rename(part, path)
-  await syncDirectory(path)
+  await syncPath(dirname(path))
 }
 
 /** True when `path` holds exactly what `ref` promises; a file that does not is removed. For files whose record was lost in a crash. */
@@ -136,14 +138,4 @@ async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
 /** The file system's errors carry a `syscall` of `write` or `fdatasync`; those of the connection are retried. */
 function isNetworkError(error: unknown): boolean {
   return !(error instanceof Error && 'syscall' in error && ['write', 'fdatasync', 'fsync', 'ftruncate'].includes(String(error.syscall)))
-}
-
-/** A rename to `path` is only safe from a power cut once its directory is on disk. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path.slice(0, path.lastIndexOf('/')) || '/', 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
 }

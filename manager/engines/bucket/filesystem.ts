@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
+import { syncPath } from '@bridgehead/shared/sync.ts'
 import { type Bucket, type BucketBody, BucketError, type StoredObject } from './bucket.ts'
 import { checkArrived, checkDocumentKey, checkSha256 } from './names.ts'
 import type { Presigner } from './presign.ts'
@@ -136,13 +137,8 @@ async function moveDurably(from: string, to: string): Promise<void> {
   const folder = dirname(to)
   const made = await mkdir(folder, { recursive: true, mode: 0o700 })
   await rename(from, to)
-  await syncFolder(folder)
-  if (made !== undefined) for (let up = folder; up.length >= made.length; up = dirname(up)) await syncFolder(dirname(up))
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  await handle.sync().finally(() => handle.close())
+  await syncPath(folder)
+  if (made !== undefined) for (let up = folder; up.length >= made.length; up = dirname(up)) await syncPath(dirname(up))
 }
 
 /** Makes the folder for temporary files and removes what a killed process left there. */
