@@ -2,7 +2,9 @@ import type { ApplianceImageManifest } from '@bridgehead/shared/model/appliance-
 import { MaintenanceWindow } from '@bridgehead/shared/model/maintenance.ts'
 import { BLOCK_BYTES, ReleaseManifest } from '@bridgehead/shared/model/release.ts'
 import { type ArtifactRef, PROTOCOL } from '@bridgehead/shared/model/state.ts'
+import type { Selectable } from 'kysely'
 import { notFound } from '../engines/http/problem.ts'
+import type { Database } from '../engines/store/schema.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
 
 /** One version of the appliance's system for one board, as this manager offers it to an organisation's sites. */
@@ -80,16 +82,7 @@ export function artifactsOfRelease(jws: string): ArtifactRef[] {
   return [slot, blocks]
 }
 
-function toRelease(row: {
-  id: string
-  organisation: string
-  image: string
-  board: string
-  version: string
-  manifest: string
-  created_by: string
-  created_at: number
-}): Release {
+function toRelease(row: Selectable<Database['releases']>): Release {
   return {
     id: row.id,
     organisation: row.organisation,

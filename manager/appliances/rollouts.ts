@@ -3,7 +3,7 @@ import type { Log } from '@bridgehead/shared/log.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import type { Selectable } from 'kysely'
 import { notFound } from '../engines/http/problem.ts'
-import { createPump } from '../engines/pump.ts'
+import { createSweeper } from '../engines/pump.ts'
 import type { Database } from '../engines/store/schema.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
 import { listBoxFacts } from '../sites/box-facts.ts'
@@ -35,13 +35,9 @@ const DEBOUNCE_MS = 1_000
 const SWEEP_MS = 60_000
 
 export function createRollouts({ db, changes, clock, log }: RolloutDeps): Rollouts {
-  let stopped = false
   let touched = false
-  let cancelKick: (() => void) | undefined
-  let cancelSweep: (() => void) | undefined
 
   const pass = async () => {
-    if (stopped) return
     for (const { id, organisation } of await alive(db))
       await db
         .transaction()
@@ -49,31 +45,25 @@ export function createRollouts({ db, changes, clock, log }: RolloutDeps): Rollou
         .catch((error) => log.error('rollout.not_advanced', { rollout: id, error }))
     changes.kick()
   }
-  const sweep = createPump(pass, (error) => log.error('rollout.sweep_failed', { error }))
+  const sweeper = createSweeper({
+    pass,
+    clock,
+    debounceMs: DEBOUNCE_MS,
+    everyMs: SWEEP_MS,
+    onError: (error) => log.error('rollout.sweep_failed', { error }),
+  })
   return {
     name: 'rollouts',
     touch() {
       touched = true
     },
     kick() {
-      if (!touched || stopped || cancelKick) return
+      if (touched) sweeper.kick()
       touched = false
-      cancelKick = clock.after(DEBOUNCE_MS, () => {
-        cancelKick = undefined
-        void sweep()
-      })
     },
-    settled: sweep,
-    async start() {
-      cancelSweep = clock.every(SWEEP_MS, () => void sweep())
-      await sweep()
-    },
-    async stop() {
-      stopped = true
-      cancelKick?.()
-      cancelSweep?.()
-      await sweep() // the one under way
-    },
+    settled: sweeper.settled,
+    start: sweeper.start,
+    stop: sweeper.stop,
   }
 }
 

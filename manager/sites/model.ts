@@ -1,4 +1,4 @@
-import { UpdatePhase } from '@bridgehead/shared/model/event.ts'
+import { ApplianceStarted, ApplianceUpdate, SlotRepaired } from '@bridgehead/shared/model/event.ts'
 import { checkLans, DnsRecord, Lan, NewLan, SiteState } from '@bridgehead/shared/model/state.ts'
 import { Tags } from '@bridgehead/shared/model/tags.ts'
 import { z } from 'zod'
@@ -63,35 +63,11 @@ export const Site = z.object({
       refused: z.object({ revision: z.int().optional(), why: z.string(), at: z.int() }).optional(),
       sshPublicKey: z.string().optional(),
       /** What a flashed box said it really booted at its last start, and how it found things. */
-      booted: z
-        .object({
-          at: z.int(),
-          version: z.string(),
-          board: z.string().optional(),
-          slot: z.enum(['A', 'B']).optional(),
-          /** The version that lies in that slot. */
-          image: z.string().optional(),
-          tries: z.int().optional(),
-          dataState: z.enum(['ok', 'memory', 'read-only']).optional(),
-          /** The last release that did not hold, and why. */
-          rollback: z.object({ release: z.string(), version: z.string(), why: z.string(), at: z.int() }).optional(),
-        })
-        .optional(),
+      booted: ApplianceStarted.omit({ sshPublicKey: true }).extend({ at: z.int() }).optional(),
       /** How far its last update is. */
-      update: z
-        .object({
-          at: z.int(),
-          release: z.string(),
-          version: z.string(),
-          phase: UpdatePhase,
-          why: z.string().optional(),
-          bytes: z.int().optional(),
-          total: z.int().optional(),
-          fetched: z.int().optional(),
-        })
-        .optional(),
+      update: ApplianceUpdate.extend({ at: z.int() }).optional(),
       /** When it last made its other slot whole, and why that was needed. */
-      repaired: z.object({ at: z.int(), slot: z.enum(['A', 'B']), why: z.string() }).optional(),
+      repaired: SlotRepaired.extend({ at: z.int() }).optional(),
     })
     .optional(),
 })

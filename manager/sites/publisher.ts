@@ -4,7 +4,7 @@ import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.t
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
 import { sql } from 'kysely'
-import { createPump } from '../engines/pump.ts'
+import { createSweeper } from '../engines/pump.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
 import { type CompileInput, compile, contentHash } from './compile.ts'
 import { findSiteById, type SiteRow } from './records.ts'
@@ -37,13 +37,9 @@ const DEBOUNCE_MS = 30
 const SWEEP_MS = 5_000
 
 export function createPublisher({ db, inputs, publish, signingKey, clock, log }: PublisherDeps): Publisher {
-  let stopped = false
   let publishing = false
-  let cancelKick: (() => void) | undefined
-  let cancelSweep: (() => void) | undefined
 
   const pass = async () => {
-    if (stopped) return
     for (const { site } of await db.selectFrom('site_states').select('site').whereRef('wanted', '>', 'compiled').execute())
       await compileOne(site).catch((error) => log.error('state.not_compiled', { site, error }))
     if (publishing) await publishDue()
@@ -89,7 +85,13 @@ export function createPublisher({ db, inputs, publish, signingKey, clock, log }:
     }
   }
 
-  const sweep = createPump(pass, (error) => log.error('state.sweep_failed', { error }))
+  const sweeper = createSweeper({
+    pass,
+    clock,
+    debounceMs: DEBOUNCE_MS,
+    everyMs: SWEEP_MS,
+    onError: (error) => log.error('state.sweep_failed', { error }),
+  })
 
   return {
     name: 'state publisher',
@@ -101,28 +103,16 @@ export function createPublisher({ db, inputs, publish, signingKey, clock, log }:
         .$if(site !== undefined, (query) => query.where('site', '=', site ?? ''))
         .execute()
     },
-    kick() {
-      if (stopped || cancelKick) return
-      cancelKick = clock.after(DEBOUNCE_MS, () => {
-        cancelKick = undefined
-        void sweep()
-      })
-    },
-    settled: sweep,
+    kick: sweeper.kick,
+    settled: sweeper.settled,
     async republish() {
       await db.updateTable('site_states').set({ published: 0 }).execute()
-      await sweep()
+      await sweeper.settled()
     },
     async start() {
       publishing = true
-      cancelSweep = clock.every(SWEEP_MS, () => void sweep())
-      await sweep()
+      await sweeper.start()
     },
-    async stop() {
-      stopped = true
-      cancelKick?.()
-      cancelSweep?.()
-      await sweep() // the one under way
-    },
+    stop: sweeper.stop,
   }
 }

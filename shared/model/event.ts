@@ -111,6 +111,7 @@ const kinds = {
 } as const
 
 export type EventKind = keyof typeof kinds
+export const { 'appliance.started': ApplianceStarted, 'appliance.update': ApplianceUpdate, 'appliance.slot-repaired': SlotRepaired } = kinds
 export const EVENT_KINDS = Object.keys(kinds) as EventKind[]
 export type EventData<K extends EventKind> = z.infer<(typeof kinds)[K]>
 
