@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './no-code-generation.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -38,7 +39,8 @@ async function run(config: Config): Promise<void> {
     newToken: () => randomBytes(32).toString('hex'),
     random: Math.random,
   })
-  const stopAll = await startAll([...appliance.services, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
+  const { lanServices, services } = appliance
+  const stopAll = await startAll([...lanServices, ...services, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
   await store
     .write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do

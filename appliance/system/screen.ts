@@ -6,6 +6,7 @@ import type { BootInfo } from './boot-info.ts'
 import type { Screen } from './console/render.ts'
 import type { DataPlace } from './data.ts'
 import type { HealthReport } from './health.ts'
+import type { Installing } from './install.ts'
 import type { NetworkStatus } from './network/network.ts'
 import { type ConfigProblem, formatProblem } from './read-config.ts'
 
@@ -67,7 +68,7 @@ export function updateLines({ release, other, rollback, why }: UpdateStatus): Pi
 /** The same with what became of an installation. */
 export function withInstall(
   lines: Pick<BoxView, 'doing' | 'troubles'>,
-  installing: { doing: string } | { trouble: string } | undefined,
+  installing: Installing | undefined,
 ): Pick<BoxView, 'doing' | 'troubles'> {
   if (!installing) return lines
   if ('doing' in installing) return { ...lines, doing: [installing.doing, ...lines.doing] }
