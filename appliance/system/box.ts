@@ -24,11 +24,12 @@ export async function runBox(config: BoxConfig): Promise<number> {
   const stopLan = await startAll(lan.services, log)
   await lan.clock.sleep(0) // whoever asked meanwhile is answered
 
-  const facts = startedFacts(lan.store.db, lan.boot)
+  const told = tellStarted(lan) // first: what the others tell rests on it
   const { makeCareParts } = await import('./care-parts.ts')
   const care = makeCareParts(lan, ring)
   const stopCare = await startAll(care.services, log)
-  await tellStarted(lan, facts)
+  await told
+  log.info('appliance.started', { version: lan.boot.version, slot: lan.boot.slot, board: lan.boot.board, data: lan.place.directory })
   lan.settings.onChange(care.installIfAsked)
   care.installIfAsked()
 
@@ -44,11 +45,11 @@ export async function runBox(config: BoxConfig): Promise<number> {
   return EXIT_AGAIN
 }
 
-async function tellStarted({ store, outbox, boot, siteKey, place, log }: LanParts, facts: ReturnType<typeof startedFacts>): Promise<void> {
-  await store
+function tellStarted({ store, outbox, boot, siteKey, log }: LanParts): Promise<void> {
+  const facts = startedFacts(store.db, boot)
+  return store
     .write(() => outbox.add('appliance.started', { version: boot.version, sshPublicKey: siteKey.publicLine, ...facts }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do
-  log.info('appliance.started', { version: boot.version, slot: boot.slot, board: boot.board, data: place.directory })
 }
 
 /** Waits for a signal, for a token that was put on the card, or for the disk to come back. */

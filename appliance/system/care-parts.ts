@@ -4,6 +4,7 @@ import { createIdleMemory, processMemory } from '../idle-memory.ts'
 import { createUpdater } from '../update/updater.ts'
 import { readSite } from '../uplink/membership.ts'
 import { createConsole } from './console/console.ts'
+import { createRoomWatch } from './data-room.ts'
 import { diagnose } from './diagnostics.ts'
 import { type Installing, installIfAsked } from './install.ts'
 import type { LanParts } from './lan-parts.ts'
@@ -35,6 +36,7 @@ export function makeCareParts(lan: LanParts, ring: LogRing): { services: readonl
     state: appliance.state(),
     siteName: appliance.state() ? undefined : readSite(store)?.name,
     health: health.report(),
+    data: room.state(),
     page: page.info(),
     ...withInstall(updateLines(updater.status()), installing),
   })
@@ -50,6 +52,7 @@ export function makeCareParts(lan: LanParts, ring: LogRing): { services: readonl
     clock,
     log,
   })
+  const room = createRoomWatch({ place, store, outbox, clock, log, onChange: () => screen.refresh() })
   const screen = createConsole({ devices: boot.consoles, screen: () => makeScreen(view()), clock, log })
 
   told.onChange = screen.refresh
@@ -63,7 +66,7 @@ export function makeCareParts(lan: LanParts, ring: LogRing): { services: readonl
   network.onChange(screen.refresh)
   const idleMemory = createIdleMemory({ clock, log, ...processMemory() })
   return {
-    services: [settings, screen, ...appliance.services, time, health, page, updater, idleMemory],
+    services: [settings, screen, ...appliance.services, time, health, room, page, updater, idleMemory],
     installIfAsked: () =>
       void installIfAsked({
         ...{ settings, helper, boot, log },
