@@ -75,6 +75,11 @@ for (const row of [
     says: /full: 3 of 598 MiB are free; all is served, but soon nothing new can be kept\nWhat to do: .* larger card/,
   },
   {
+    trouble: 'a data partition that was mended with losses',
+    given: { boot: { ...view().boot, data: { state: 'ok', why: 'the data partition was damaged, and what it held is lost' } } },
+    says: /^the data partition was damaged, and what it held is lost$/,
+  },
+  {
     trouble: 'a broken disk',
     given: { place: { directory: '/run', state: 'memory', why: 'the data partition fails (I/O error)', mayReturn: true } },
     says: /works from memory[\s\S]*What to do: change the card/,

@@ -126,6 +126,7 @@ function troublesOf({ boot, problems, place, data, network, health, enrol, troub
   if (place.state === 'memory')
     found.push(`${place.why}; the box works from memory, and what happens now is lost when it is switched off`, whatToDo(place))
   else if (data.state === 'full') found.push(`${data.why}; all is served, but soon nothing new can be kept`, whatToDo(data))
+  else if (boot.data.state === 'ok' && boot.data.why !== undefined) found.push(boot.data.why) // it was mended before the daemon began
   for (const slot of boot.tried) if (slot !== boot.slot) found.push(`slot ${slot} could not be started; slot ${boot.slot} took over`)
   found.push(...(network.plan?.problems ?? []))
   if (network.failure !== undefined) found.push(`network: ${network.failure}`)

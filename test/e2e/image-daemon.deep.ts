@@ -102,7 +102,8 @@ test('a full, a read-only and a ruined data partition: the LAN is served all the
     await writeAt(box.card, offset, randomBytes(8 * MEBIBYTE))
     const ruined = box.serial.lines.length
     await box.powerOn()
-    await box.waitForLine(/memory/i, 180_000, ruined) // without its store it belongs to no site: it can only say so
+    await box.waitForLine(/data partition was damaged/, 180_000, ruined)
+    await box.waitForLine(/waits for somebody to type the code/, 120_000, ruined) // without its store it belongs to no site, and begins anew
     await probe.stop()
   })
 })
@@ -161,7 +162,7 @@ const filled = (slot: 'A' | 'B') => (event: { kind: string; data: Record<string,
   event.kind === 'appliance.slot-repaired' && event.data.slot === slot
 
 async function daemon(box: Box): Promise<string> {
-  return (await box.shell.run('pidof node')).text.trim()
+  return (await box.shell.run('cat /run/bridgehead/daemon.pid')).text.trim()
 }
 
 /** All services answer, after `since`. */
