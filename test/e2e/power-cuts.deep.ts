@@ -4,7 +4,7 @@ import { createLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TCG } from '../lab/box/boards.ts'
 import { createHome, type Home } from '../lab/box/home.ts'
-import { applianceImage, type BoxImage, restartingImage } from '../lab/box/images.ts'
+import { applianceImage, type BoxImage, crashingImage } from '../lab/box/images.ts'
 import { cacheDirectory } from '../lab/cache.ts'
 import { saveLogs } from '../lab/logs.ts'
 import { type Booted, bootCuts, homeLane, type Lane, lonelyLane, told } from '../lab/powercut/boots.ts'
@@ -32,7 +32,7 @@ beforeAll(async () => {
   const [first, second, bad] = [
     await applianceImage({ board: 'x86_64' }),
     await applianceImage({ board: 'x86_64', version: '0.1.1' }),
-    await restartingImage('0.1.2'),
+    await crashingImage('0.1.2'),
   ]
   home = await createHome({ wiring: 'two-cards', bucket: join(cacheDirectory(), 'bucket'), log })
   try {
