@@ -87,7 +87,10 @@ const SCREEN = /Bridgehead (\S+), (\S+), slot ([AB])/
 const IN_MEMORY = /^!! .*(data partition|memory)|working from memory/i
 let boots = 0
 
-/** Cuts that are booted, as they were checked. Lanes without a manager take those that need none. */
+/**
+ * Cuts that are booted, as they were checked. Lanes without a manager take those that need none. Boxes that their manager had not heard of come
+ * last: some have the recorded box's keys already, and a key belongs to one site, the last that it was enrolled at.
+ */
 export async function bootCuts(
   recording: Recording,
   cuts: readonly Checked[],
@@ -97,24 +100,23 @@ export async function bootCuts(
   const scratch = await mkdtemp(join(fastDirectory(), 'bridgehead-boots-'))
   const promises = place(recording.heard, recording.log.entries)
   const done: Booted[] = []
-  const [alone, managed] = [true, false].map((is) =>
-    cuts
-      .map((checked) => ({ checked, before: promises.filter(({ entry }) => entry <= checked.cut.at) }))
-      .filter(({ before }) => servesAlone(before) === is),
-  )
+  const all = cuts.map((checked) => ({ checked, before: promises.filter(({ entry }) => entry <= checked.cut.at) }))
+  const newcomers = all.filter(({ before }) => !anyPromised(before))
+  const alone = all.filter(({ before }) => servesAlone(before))
+  const known = all.filter(({ before }) => anyPromised(before) && !servesAlone(before))
+  const take = (lane: Lane) => {
+    if (!lane.newcomer) return alone.shift()
+    return known.shift() ?? (alone.length > newcomers.length ? alone.shift() : (newcomers.shift() ?? alone.shift()))
+  }
   const work = async (lane: Lane): Promise<void> => {
-    const take = () => (lane.newcomer && managed?.shift()) ?? alone?.shift() // later cuts last, as `replay` wants
     const card = join(scratch, `${lane.name}.img`)
-    const disk = replay(recording)
-    try {
-      for (let next = take(); next; next = take()) {
-        disk.cut(next.checked.cut).copyTo(card)
-        const booted = await bootOne({ lane, card, ...next, recording, accelerator, scratch })
-        done.push(booted)
-        progress(booted, done.length)
-      }
-    } finally {
+    for (let next = take(lane); next; next = take(lane)) {
+      const disk = replay(recording)
+      disk.cut(next.checked.cut).copyTo(card)
       disk.close()
+      const booted = await bootOne({ lane, card, ...next, recording, accelerator, scratch })
+      done.push(booted)
+      progress(booted, done.length)
     }
   }
   try {
