@@ -88,8 +88,9 @@ const IN_MEMORY = /^!! .*(data partition|memory)|working from memory/i
 let boots = 0
 
 /**
- * Cuts that are booted, as they were checked. Lanes without a manager take those that need none. Boxes that their manager had not heard of come
- * last: some have the recorded box's keys already, and a key belongs to one site, the last that it was enrolled at.
+ * Cuts that are booted, as they were checked. Lanes without a manager take those that need none. Those that enrol come last, for the manager
+ * cannot go back: one that asks again is given a new secret, with which the one of an earlier cut ends; and of boxes that it had not heard of
+ * some have the recorded box's keys already, which belong to the site that they were enrolled at last.
  */
 export async function bootCuts(
   recording: Recording,
@@ -101,12 +102,13 @@ export async function bootCuts(
   const promises = place(recording.heard, recording.log.entries)
   const done: Booted[] = []
   const all = cuts.map((checked) => ({ checked, before: promises.filter(({ entry }) => entry <= checked.cut.at) }))
-  const newcomers = all.filter(({ before }) => !anyPromised(before))
   const alone = all.filter(({ before }) => servesAlone(before))
-  const known = all.filter(({ before }) => anyPromised(before) && !servesAlone(before))
+  const members = all.filter(({ checked, before }) => checked.findings.member && !servesAlone(before))
+  const rest = all.filter(({ checked, before }) => !checked.findings.member && !servesAlone(before))
+  const enrolling = [true, false].flatMap((heardOf) => rest.filter(({ before }) => anyPromised(before) === heardOf))
   const take = (lane: Lane) => {
     if (!lane.newcomer) return alone.shift()
-    return known.shift() ?? (alone.length > newcomers.length ? alone.shift() : (newcomers.shift() ?? alone.shift()))
+    return members.shift() ?? (alone.length > enrolling.length ? alone.shift() : (enrolling.shift() ?? alone.shift()))
   }
   const work = async (lane: Lane): Promise<void> => {
     const card = join(scratch, `${lane.name}.img`)
