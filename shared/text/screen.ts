@@ -1,4 +1,4 @@
-/** Where the demo writes. On a terminal the last lines may change in place; elsewhere every line is written once. */
+/** Where a command writes. On a terminal the last lines may change in place; elsewhere every line is written once. */
 export interface Screen {
   readonly live: boolean
   readonly width: number

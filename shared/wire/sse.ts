@@ -1,4 +1,4 @@
-/** One message of a stream of server-sent events. */
+/** One message of a stream of server-sent events. Empty `data`: it only says from where to resume. */
 export interface Message {
   id: string | undefined
   event: string
@@ -21,7 +21,7 @@ export function sseReader(): (text: string) => Message[] {
         else if (field === 'event') event = value
         else if (field === 'data') data.push(value)
       }
-      return data.length === 0 ? [] : [{ id, event, data: data.join('\n') }]
+      return data.length === 0 && id === undefined ? [] : [{ id, event, data: data.join('\n') }]
     })
   }
 }
