@@ -13,6 +13,8 @@ import { createIdleMemory, processMemory } from './idle-memory.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createOutbox } from './store/outbox.ts'
 import { openStore } from './store/store.ts'
+import { createHealth } from './system/health.ts'
+import { selfTests } from './system/self-tests.ts'
 import { runImport } from './uplink/bundle/command.ts'
 import { openIdentity } from './uplink/identity.ts'
 import { createAppliance } from './wiring.ts'
@@ -37,8 +39,16 @@ async function run(config: Config): Promise<void> {
     newId,
     newToken: () => randomBytes(32).toString('hex'),
     random: Math.random,
+    health: () => health.report(),
   })
-  const stopAll = await startAll([...appliance.services, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
+  const health = createHealth({
+    tests: () => selfTests(appliance.listening(), config.ports, store),
+    uplink: appliance.uplink,
+    clock: systemClock,
+    monotonic: () => performance.now(),
+    log,
+  })
+  const stopAll = await startAll([...appliance.services, health, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
   await store
     .write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do

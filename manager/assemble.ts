@@ -11,6 +11,7 @@ import { applianceState, createApplianceRoom, type ImageEngines } from './applia
 import { createAttempts } from './auth/attempts.ts'
 import type { Auth } from './auth/auth.ts'
 import { apiKeyRoutes } from './auth/routes.ts'
+import { sessionRoutes } from './auth/session-routes.ts'
 import type { Setup } from './auth/setup.ts'
 import { setupRoutes } from './auth/setup-routes.ts'
 import { createFeed } from './distributors/feed.ts'
@@ -33,6 +34,7 @@ import { createCommands } from './sites/commands.ts'
 import { usedProfiles } from './sites/compile.ts'
 import { enrolRoutes } from './sites/enrol-routes.ts'
 import { explainRoutes } from './sites/explain-routes.ts'
+import { patientPresences, type ReadPresences } from './sites/online.ts'
 import { createPublisher } from './sites/publisher.ts'
 import { findSite, findSiteById, getSite, listSites, type SiteRow } from './sites/records.ts'
 import { siteRoutes } from './sites/routes.ts'
@@ -50,7 +52,7 @@ export interface Engines {
   bus: {
     publishState(site: string, jws: string, revision: number): Promise<void>
     sendCommand(site: string, jws: string): Promise<unknown>
-    presence(site: string): Promise<{ at: number; version: string; revision: number; outbox: number } | undefined>
+    presences: ReadPresences
     removeSite(site: string): Promise<void>
   }
   world: Omit<ApplianceWorld, 'managerKeys'>
@@ -114,6 +116,7 @@ export function assemble(engines: Engines): Manager {
   const { newToken } = appliances
   const room = createApplianceRoom({ ...engines, engines: engines.images, changes: publisher, newToken })
   const feed = createFeed({ clock })
+  const presences = patientPresences(bus.presences, clock)
   const around: HostSurroundings = {
     findSite,
     listSites,
@@ -147,6 +150,7 @@ export function assemble(engines: Engines): Manager {
     parts: [
       enrolRoutes({ appliances }),
       apiKeyRoutes({ auth }),
+      sessionRoutes({ auth }),
       siteRoutes({
         db,
         appliances,
@@ -161,7 +165,7 @@ export function assemble(engines: Engines): Manager {
           await appliances.restorePeers()
         },
         tries: createAttempts({ clock }),
-        presence: bus.presence,
+        presences,
         newId,
         clock,
       }),

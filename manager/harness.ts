@@ -3,6 +3,7 @@ import { type Clock, steppedClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { type Log, silentLog } from '@bridgehead/shared/log.ts'
 import type { EventData, EventKind } from '@bridgehead/shared/model/event.ts'
+import type { Presence } from '@bridgehead/shared/model/redis-keys.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
 import { type ArtifactRef, PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { registerApplianceJobs } from './appliances/jobs.ts'
@@ -36,6 +37,8 @@ export interface FakeBus {
   states: Map<string, { jws: string; revision: number }>
   sent: { site: string; jws: string }[]
   watched: Set<string>
+  /** What boxes say of themselves, by site. */
+  online: Map<string, Presence>
   /** Redis is away: everything that writes to it fails. */
   away: boolean
   /** A wiped Redis. */
@@ -80,7 +83,10 @@ export async function startHarness(
         reach()
         bus.sent.push({ site, jws })
       },
-      presence: async () => undefined,
+      presences: async (sites) => {
+        reach()
+        return new Map(sites.flatMap((site) => [...bus.online].filter(([id]) => id === site)))
+      },
       removeSite: async (site) => void bus.states.delete(site),
     },
     world: {
@@ -192,6 +198,7 @@ function fakeBus(): FakeBus {
     states: new Map(),
     sent: [],
     watched: new Set(),
+    online: new Map(),
     away: false,
     wipe() {
       bus.users.clear()
@@ -209,6 +216,8 @@ function fakeAuth(current: () => Principal | undefined): Auth {
     handle: async () => new Response(null, { status: 404 }),
     migrate: async () => {},
     signIn: async () => undefined,
+    session: async () => undefined,
+    signOut: async () => new Headers(),
     hasAccounts: async () => true,
     createOwner: no,
     createApiKey: async () => ({ id: 'k1', key: 'bh_x' }),

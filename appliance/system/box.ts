@@ -100,6 +100,7 @@ export async function runBox(config: BoxConfig): Promise<number> {
       updating.apply?.(state)
       screen.refresh()
     },
+    health: () => health.report(),
     onUplink: network.onUplink,
   })
   const health = createHealth({

@@ -27,7 +27,12 @@ export interface ApiDeps {
 
 const API = '/api/v1'
 /** Below /api/v1, these alone need nobody to be signed in. */
-const OPEN = [new RegExp(`^POST ${API}/enrol$`), new RegExp(`^(GET|HEAD) ${API}/appliance-images/download/[^/]+$`)]
+const OPEN = [
+  `POST ${API}/enrol`,
+  `POST ${API}/session`,
+  `(GET|HEAD|POST) ${API}/invitations/[^/]+`,
+  `(GET|HEAD) ${API}/appliance-images/download/[^/]+`,
+].map((pattern) => new RegExp(`^${pattern}$`))
 /** These take bytes as they are, and see to type and size themselves. */
 const UPLOADS = new Set([`POST ${API}/sources`, `POST ${API}/appliance-images/files`])
 

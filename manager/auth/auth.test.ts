@@ -5,6 +5,7 @@ import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { App } from '../engines/http/app.ts'
+import { SCOPES } from '../engines/http/scope.ts'
 import { type Db, openStore } from '../engines/store/store.ts'
 import { startHarness } from '../harness.ts'
 import { createAuth } from './auth.ts'
@@ -177,11 +178,30 @@ test('a browser that asks for the reference signs in first and comes back to it,
   }
 })
 
+test('the console signs in by JSON, learns who it is, and signs out', async () => {
+  const { email, password } = owner
+  expect(await code(await post('/api/v1/session', { email, password: 'not this one' }))).toEqual([401, 'unauthenticated'])
+  expect(await code(await post('/api/v1/session', { email: 'ada', password }))).toEqual([400, 'invalid'])
+  expect((await form('/api/v1/session', { email, password }, { origin: 'https://evil.example' })).status).toBe(415)
+  const signedIn = await post('/api/v1/session', { email: 'ADA@example.com', password })
+  const cookie = (signedIn.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+  const mine = (path: string, method = 'GET') => app.request(`/api/v1${path}`, { method, headers: { cookie } })
+  const session = { user: { id: expect.any(String), name: 'Ada', email }, organisation: { id: expect.any(String), name: 'Acme' } }
+  const shown = { ...session, role: 'owner', scopes: [...SCOPES] }
+  expect(await signedIn.json()).toEqual(shown)
+  expect(await (await mine('/session')).json()).toEqual(shown)
+  expect(await code(await app.request('/api/v1/session', { headers: { 'x-api-key': apiKey } }))).toEqual([404, 'not-found'])
+  const signedOut = await mine('/session/signout', 'POST')
+  expect([signedOut.status, signedOut.headers.get('set-cookie')]).toEqual([204, expect.stringMatching(/Max-Age=0/i)])
+  expect(await code(await mine('/session'))).toEqual([401, 'unauthenticated'])
+})
+
 test('nobody makes an account, an organisation or a key through the library’s own doors', async () => {
   const stranger = { email: 'eve@example.com', password: 'correct horse battery', name: 'Eve' }
-  expect((await post('/api/auth/sign-up/email', stranger)).status).toBeGreaterThanOrEqual(400)
-  expect((await post('/api/auth/organization/create', { name: 'Evil', slug: 'evil' })).status).toBe(401)
-  expect((await post('/api/auth/api-key/create', { name: 'evil', organizationId: 'x' })).status).toBe(401)
+  expect((await post('/api/auth/sign-up/email', stranger)).status).toBe(404)
+  expect((await post('/api/auth/organization/create', { name: 'Evil', slug: 'evil' })).status).toBe(404)
+  expect((await post('/api/auth/api-key/create', { name: 'evil', organizationId: 'x' })).status).toBe(404)
+  expect((await post('/api/auth/sign-in/email/', stranger)).status).toBe(404)
   expect((await app.request('/api/auth/ok')).status).toBe(200)
 })
 

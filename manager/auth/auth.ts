@@ -8,6 +8,7 @@ import { Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from '../engines/http/scope.ts'
 import type { Db } from '../engines/store/store.ts'
 import { createAttempts } from './attempts.ts'
+import { type Role, roleOf } from './roles.ts'
 
 export interface ApiKeyInfo {
   id: string
@@ -20,6 +21,13 @@ export interface ApiKeyInfo {
   lastUsedAt?: number | undefined
 }
 
+/** Who is signed in, as pages show it. */
+export interface SessionInfo {
+  user: { id: string; name: string; email: string }
+  organisation: { id: string; name: string }
+  role: Role
+}
+
 /** Accounts, organisations, sessions and API keys: better-auth on the manager's own database. */
 export interface Auth {
   /** Makes or extends better-auth's tables. Once, before the rest. */
@@ -30,6 +38,10 @@ export interface Auth {
   principal(headers: Headers): Promise<Principal | undefined>
   /** Signs in with a password; the answer carries the session cookie. Undefined: wrong e-mail or password. */
   signIn(email: string, password: string): Promise<Headers | undefined>
+  /** Undefined when this person is no member of the organisation, or is no person. */
+  session(organisation: string, user: string): Promise<SessionInfo | undefined>
+  /** Ends the session that these headers carry; the answer takes the cookie away. */
+  signOut(headers: Headers): Promise<Headers>
   hasAccounts(): Promise<boolean>
   /** Makes the account, its organisation and the membership; again with the same e-mail, it goes on where it stopped. */
   createOwner(owner: {
@@ -62,6 +74,8 @@ export interface AuthOptions {
 }
 
 const KEY_PREFIX = 'bh_'
+/** The library's own doors that are open. What else it offers (members, keys, organisations) goes through the API, which keeps an audit. */
+const DOORS = new Set(['/ok', '/error', '/get-session', '/sign-in/email', '/sign-out'])
 /** A person's rights by role in the organisation. */
 const READ_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read'))
 
@@ -100,7 +114,7 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
     const found = await auth.api.getSession({ headers })
     const member = found && (await memberOf(found.user.id))
     if (!found || !member) return undefined
-    const scopes = member.role.split(',').some((role) => role === 'owner' || role === 'admin') ? SCOPES : READ_SCOPES
+    const scopes = roleOf(member.role) === 'member' ? READ_SCOPES : SCOPES
     return {
       organisation: member.organizationId,
       actor: { kind: 'user', id: found.user.id, name: found.user.email },
@@ -128,7 +142,9 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
       await runMigrations()
     },
     async handle(request) {
-      if (!new URL(request.url).pathname.endsWith('/sign-in/email')) return auth.handler(request)
+      const door = new URL(request.url).pathname.slice('/api/auth'.length)
+      if (!DOORS.has(door)) throw new Problem('not-found', `there is nothing at ${request.method} /api/auth${door}`)
+      if (door !== '/sign-in/email') return auth.handler(request)
       const { email } = (await request
         .clone()
         .json()
@@ -144,6 +160,22 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
     async signIn(email, password) {
       const answer = await counted(email, () => auth.api.signInEmail({ body: { email, password }, asResponse: true }))
       return answer.ok ? answer.headers : undefined
+    },
+    async session(organisation, user) {
+      const { adapter } = await auth.$context
+      const member = await memberOf(user)
+      if (member?.organizationId !== organisation) return undefined
+      const person = await adapter.findOne<{ id: string; name: string; email: string }>({
+        model: 'user',
+        where: [{ field: 'id', value: user }],
+      })
+      const group = await adapter.findOne<{ name: string }>({ model: 'organization', where: [{ field: 'id', value: organisation }] })
+      if (!person || !group) return undefined
+      const { id, name, email } = person
+      return { user: { id, name, email }, organisation: { id: organisation, name: group.name }, role: roleOf(member.role) }
+    },
+    async signOut(headers) {
+      return (await auth.api.signOut({ headers, asResponse: true })).headers
     },
     async hasAccounts() {
       const { adapter } = await auth.$context

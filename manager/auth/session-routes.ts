@@ -1,0 +1,75 @@
+import { z } from '@hono/zod-openapi'
+import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
+import { Problem } from '../engines/http/problem.ts'
+import { type Principal, SCOPES } from '../engines/http/scope.ts'
+import type { Auth } from './auth.ts'
+import { ROLES } from './roles.ts'
+
+const Session = z
+  .object({
+    user: z.object({ id: z.string(), name: z.string(), email: z.string() }),
+    organisation: z.object({ id: z.string(), name: z.string() }),
+    role: z.enum(ROLES),
+    /** What this person may do; `admin` holds all others. */
+    scopes: z.array(z.enum(SCOPES)),
+  })
+  .openapi('Session')
+const Credentials = z.strictObject({
+  email: z.email({ error: 'expected an e-mail address' }).max(254),
+  password: z.string().min(1, 'expected the password').max(256),
+})
+
+const tags = ['access']
+const op = {
+  get: operation('any', {
+    method: 'get',
+    path: '/session',
+    tags,
+    summary: 'Who is signed in',
+    description: 'Of a person only: `GET /whoami` tells of an API key.',
+    responses: { 200: json(Session, 'The person, the organisation and what this person may do.') },
+  }),
+  signIn: operation('open', {
+    method: 'post',
+    path: '/session',
+    tags,
+    summary: 'Sign in',
+    description: 'Open. After ten wrong passwords an account rests for a minute.',
+    request: { body: body(Credentials) },
+    responses: { 200: json(Session, 'The session; its cookie comes with the answer.') },
+  }),
+  signOut: operation('any', {
+    method: 'post',
+    path: '/session/signout',
+    tags,
+    summary: 'Sign out',
+    responses: { 204: NOTHING },
+  }),
+}
+
+/** The session of a person in a browser. */
+export function sessionRoutes({ auth }: { auth: Auth }) {
+  const shown = async ({ organisation, actor, scopes }: Principal) => {
+    const session = actor.kind === 'user' ? await auth.session(organisation, actor.id) : undefined
+    if (!session)
+      throw new Problem('not-found', 'nobody is signed in: this request comes with an API key, of which GET /api/v1/whoami tells')
+    return { ...session, scopes: [...scopes] }
+  }
+  return newApp()
+    .openapi(op.get, async (c) => c.json(await shown(c.get('principal')), 200, { 'cache-control': 'no-store' }))
+    .openapi(op.signIn, async (c) => {
+      const { email, password } = c.req.valid('json')
+      const signedIn = await auth.signIn(email, password)
+      const cookies = signedIn?.getSetCookie() ?? []
+      const principal = await auth.principal(new Headers({ cookie: cookies.map((cookie) => cookie.split(';')[0]).join('; ') }))
+      if (!principal) throw new Problem('unauthenticated', 'wrong e-mail or password')
+      const answer = c.json(await shown(principal), 200, { 'cache-control': 'no-store' })
+      for (const cookie of cookies) answer.headers.append('set-cookie', cookie)
+      return answer
+    })
+    .openapi(op.signOut, async (c) => {
+      const signedOut = await auth.signOut(c.req.raw.headers)
+      for (const cookie of signedOut.getSetCookie()) c.header('set-cookie', cookie, { append: true })
+      return c.body(null, 204)
+    })
+}
