@@ -1,0 +1,59 @@
+import { Command, CommanderError } from 'commander'
+import { EXIT, Failure } from './failure.ts'
+import { addHostCommands } from './host-commands.ts'
+import { addLoginCommands } from './login-commands.ts'
+import { reasons } from './reasons.ts'
+import { addSiteCommands } from './site-commands.ts'
+import type { World } from './world.ts'
+
+export const VERSION = '0.1.0'
+
+/** Every command that asks a manager. `more` adds those of an installation. */
+export function createProgram(world: World, more: (program: Command) => void = () => {}): Command {
+  const program = new Command('bridgehead')
+    .description('Turns bare machines at many sites into managed hosts.')
+    .version(VERSION)
+    .showHelpAfterError('(add --help for what is expected)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void world.stdout.write(text),
+      writeErr: (text) => void world.stderr.write(text),
+      getOutHelpWidth: () => world.stdout.columns ?? 100,
+      getErrHelpWidth: () => world.stderr.columns ?? 100,
+    })
+    .addHelpText(
+      'after',
+      `
+Environment:
+  BRIDGEHEAD_URL, BRIDGEHEAD_KEY  the manager and the API key, in place of what login kept
+  NO_COLOR                        no colours
+
+Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
+    )
+  for (const add of [addLoginCommands, addSiteCommands, addHostCommands]) add(program, world)
+  more(program)
+  return program
+}
+
+/** Runs one command line (without `node` and file). Resolves with its exit code; everything was said. */
+export async function runCli(args: readonly string[], world: World, more?: (program: Command) => void): Promise<number> {
+  try {
+    await createProgram(world, more).parseAsync([...args], { from: 'user' })
+    return EXIT.done
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage // commander has said it
+    tell(error, world, args.includes('--json'))
+    return error instanceof Failure ? error.exitCode : EXIT.failed
+  }
+}
+
+function tell(error: unknown, { stderr }: World, json: boolean): void {
+  const { details = [], next = [], code = 'failed' } = error instanceof Failure ? error : {}
+  if (json) {
+    const message = error instanceof Failure ? error.message : reasons(error).join('; ')
+    stderr.write(`${JSON.stringify({ error: { code, message, ...(details.length > 0 ? { details } : {}), next } })}\n`)
+    return
+  }
+  const [first = '', ...rest] = error instanceof Failure ? error.message.split('\n') : reasons(error)
+  for (const line of [`bridgehead: ${first}`, ...rest, ...details, ...next.map((one) => `  → ${one}`)]) stderr.write(`${line}\n`)
+}

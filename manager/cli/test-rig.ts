@@ -1,0 +1,120 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@bridgehead/shared/clock.ts'
+import { silentLog } from '@bridgehead/shared/log.ts'
+import { createAuth } from '../auth/auth.ts'
+import type { App } from '../engines/http/app.ts'
+import type { Scope } from '../engines/http/scope.ts'
+import { openStore } from '../engines/store/store.ts'
+import { type Harness, startHarness } from '../harness.ts'
+import { createListener } from '../listener.ts'
+import { runCli } from './cli.ts'
+import type { World } from './world.ts'
+
+export interface Said {
+  code: number
+  stdout: string
+  stderr: string
+}
+export interface Typed {
+  env?: Record<string, string>
+  /** Standard input, where there is no terminal. */
+  stdin?: string
+  /** What a person answers on the terminal, in order. */
+  answers?: string[]
+  /** Ctrl-C. */
+  signal?: AbortSignal
+  /** Hears each piece of standard output as it comes. */
+  onOutput?: (text: string) => void
+}
+
+/** For tests: a manager in memory with real accounts, on a loopback port, and the command beside it. */
+export interface CliRig {
+  harness: Harness
+  url: string
+  /** Of organisation Acme, with every scope. */
+  key: string
+  newKey(scopes: readonly Scope[]): Promise<{ id: string; key: string }>
+  deleteKey(id: string): Promise<void>
+  /** Runs a command line in this process; logged in with `key` unless `env` says otherwise. */
+  cli(args: readonly string[], typed?: Typed): Promise<Said>
+  /** Takes the manager away from its port, and back to it. */
+  listener: { start(): Promise<void>; stop(): Promise<void> }
+  /** Where XDG_CONFIG_HOME is. */
+  directory: string
+  close(): Promise<void>
+}
+
+export async function startCliRig({
+  parts = [],
+  tls,
+}: {
+  parts?: readonly App[]
+  tls?: { key: string; cert: string }
+} = {}): Promise<CliRig> {
+  const directory = await mkdtemp(join(tmpdir(), 'bridgehead-cli-'))
+  const db = await openStore(':memory:')
+  const baseUrl = 'http://127.0.0.1'
+  const auth = createAuth({ db, secret: 's'.repeat(43), baseUrl, trustedOrigins: [baseUrl], clock: systemClock, log: silentLog })
+  await auth.migrate()
+  const { organisation, user } = await auth.createOwner({
+    ...{ email: 'ada@example.com', password: 'correct horse battery', name: 'Ada', organisation: 'Acme' },
+  })
+  const newKey = (scopes: readonly Scope[]) => auth.createApiKey({ organisation, user, name: 'laptop', scopes })
+  const { key } = await newKey(['admin'])
+  const harness = await startHarness({ db, engines: { auth, parts } })
+  const listen = (port: number) =>
+    createListener({ name: 'test', host: '127.0.0.1', port, variable: 'PORT', fetch: harness.manager.app.fetch, log: silentLog, tls })
+  let listener = listen(0)
+  await listener.start()
+  const port = listener.port()
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const clock = { ...systemClock, now: harness.clock.now }
+
+  return {
+    ...{ harness, url, key, newKey, directory },
+    deleteKey: async (id) => void (await auth.deleteApiKey(organisation, id)),
+    listener: {
+      start: () => listener.start(),
+      async stop() {
+        await listener.stop()
+        listener = listen(port)
+      },
+    },
+    async cli(args, { env = { BRIDGEHEAD_URL: url, BRIDGEHEAD_KEY: key }, stdin = '', answers, signal, onOutput } = {}) {
+      const said = { stdout: '', stderr: '' }
+      const left = [...(answers ?? [])]
+      const mutter = (text: string) => {
+        said.stderr += text
+      }
+      const world: World = {
+        env: { XDG_CONFIG_HOME: directory, ...env },
+        stdin: (async function* () {
+          yield stdin
+        })(),
+        stdout: {
+          write(text) {
+            said.stdout += text
+            onOutput?.(text)
+          },
+        },
+        stderr: { write: mutter },
+        clock,
+        ask:
+          answers &&
+          (async (question) => {
+            mutter(question)
+            return left.shift() ?? ''
+          }),
+        interrupt: () => signal ?? new AbortController().signal,
+      }
+      return { code: await runCli(args, world), ...said }
+    },
+    async close() {
+      await listener.stop()
+      await harness.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
