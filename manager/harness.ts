@@ -117,6 +117,7 @@ export async function startHarness(
     images: testImages(clock, log),
     dial: { manager: 'https://manager.example:8443', fingerprint: 'f'.repeat(64) },
     parts: [],
+    pages: [],
     downloads: [],
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     newId,

@@ -1,0 +1,110 @@
+import { queryOptions } from '@tanstack/react-query'
+import { api } from './client.ts'
+
+/** Everything that pages read, by key; `live.ts` says which facts make which of them old. */
+export const whoami = queryOptions({
+  queryKey: ['whoami'],
+  queryFn: async () => (await api.access.whoami.$get()).json(),
+  staleTime: 60_000,
+})
+
+export const sitesQuery = queryOptions({
+  queryKey: ['sites'],
+  queryFn: async () => (await (await api.sites.sites.$get({ query: {} })).json()).items,
+})
+export const siteQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id],
+    queryFn: async () => (await api.sites.sites[':id'].$get({ param: { id } })).json(),
+  })
+export const siteStateQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id, 'state'],
+    queryFn: async () => (await api.sites.sites[':id'].state.$get({ param: { id } })).json(),
+    refetchInterval: 10_000, // the appliance renews its sign of life as often, and that is no fact
+  })
+export const tokensQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id, 'tokens'],
+    queryFn: async () => (await (await api.sites.sites[':id'].tokens.$get({ param: { id } })).json()).items,
+  })
+export const pendingQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id, 'pending'],
+    queryFn: async () => (await (await api.sites.sites[':id'].pending.$get({ param: { id } })).json()).items,
+  })
+
+export const hostsQuery = queryOptions({
+  queryKey: ['hosts'],
+  queryFn: async () => (await (await api.hosts.hosts.$get({ query: {} })).json()).items,
+})
+export const hostQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['hosts', id],
+    queryFn: async () => (await api.hosts.hosts[':id'].$get({ param: { id } })).json(),
+  })
+export const timelineQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['hosts', id, 'timeline'],
+    queryFn: async () => (await api.events.hosts[':id'].timeline.$get({ param: { id }, query: {} })).json(),
+  })
+export const explainQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['hosts', id, 'explain'],
+    queryFn: async () => (await api.explain.hosts[':id'].explain.$get({ param: { id }, query: {} })).json(),
+  })
+
+export const scriptsQuery = queryOptions({
+  queryKey: ['scripts'],
+  queryFn: async () => (await (await api.scripts.scripts.$get()).json()).items,
+})
+export const scriptQuery = (id: string, version?: number) =>
+  queryOptions({
+    queryKey: ['scripts', id, version ?? 'newest'],
+    queryFn: async () =>
+      (await api.scripts.scripts[':id'].$get({ param: { id }, query: version === undefined ? {} : { version: String(version) } })).json(),
+  })
+export const scriptVersionsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['scripts', id, 'versions'],
+    queryFn: async () => (await (await api.scripts.scripts[':id'].versions.$get({ param: { id } })).json()).items,
+  })
+export const profilesQuery = queryOptions({
+  queryKey: ['profiles'],
+  queryFn: async () => (await (await api.scripts.profiles.$get()).json()).items,
+})
+
+export const runsQuery = queryOptions({
+  queryKey: ['runs'],
+  queryFn: async () => (await (await api.runs.runs.$get({ query: {} })).json()).items,
+})
+export const runQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['runs', id],
+    queryFn: async () => (await api.runs.runs[':id'].$get({ param: { id } })).json(),
+  })
+
+export const keysQuery = queryOptions({
+  queryKey: ['keys'],
+  queryFn: async () => (await (await api.registry.keys.$get()).json()).items,
+})
+export const apiKeysQuery = queryOptions({
+  queryKey: ['api-keys'],
+  queryFn: async () => (await (await api.access['api-keys'].$get()).json()).items,
+})
+export const leasesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id, 'leases'],
+    queryFn: async () => (await (await api.sites.sites[':id'].leases.$get({ param: { id } })).json()).items,
+  })
+export const namesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id, 'names'],
+    queryFn: async () => (await (await api.sites.sites[':id'].names.$get({ param: { id } })).json()).items,
+  })
+export const servicesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sites', id, 'services'],
+    queryFn: async () => (await api.sites.sites[':id'].services.$get({ param: { id } })).json(),
+    refetchInterval: 10_000,
+  })

@@ -1,0 +1,91 @@
+import { Button, Group, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { api } from '../api/client.ts'
+import { ApiProblem } from '../api/problem.ts'
+import { profilesQuery } from '../api/queries.ts'
+import { Section } from '../parts/page.tsx'
+import { readTags, tagLines } from '../parts/tags.ts'
+import { restOf, useSave } from '../parts/use-save.ts'
+import type { Host } from '../verdict.ts'
+
+export function HostSettings({ host }: { host: Host }) {
+  const [base, setBase] = useState(host)
+  const profiles = useQuery(profilesQuery)
+  const form = useForm({
+    initialValues: { name: base.name, ip: base.ip ?? '', profile: base.profile ?? '', tags: tagLines(base.tags) },
+    validate: { tags: (text) => readTags(text).why ?? null },
+  })
+  const save = useSave(
+    async ({ name, ip, profile, tags }: typeof form.values) =>
+      (
+        await api.hosts.hosts[':id'].$patch({
+          param: { id: host.id },
+          json: {
+            revision: base.revision,
+            name,
+            ip: ip === '' ? null : ip,
+            profile: profile === '' ? null : profile,
+            tags: readTags(tags).tags,
+          },
+        })
+      ).json(),
+    {
+      old: [['hosts']],
+      form,
+      done(saved) {
+        setBase(saved)
+        form.resetDirty()
+      },
+    },
+  )
+  const stale = save.error instanceof ApiProblem && save.error.code === 'revision-stale'
+  const rest = stale ? undefined : restOf(save.error, ['name', 'ip', 'profile', 'tags'])
+  return (
+    <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
+      <Stack maw={640}>
+        <Section title="Settings">
+          <TextInput label="Name" required {...form.getInputProps('name')} />
+          <Select
+            label="Profile"
+            description="What it becomes when it is installed."
+            data={(profiles.data ?? []).map((profile) => ({ value: profile.id, label: profile.name }))}
+            clearable
+            {...form.getInputProps('profile')}
+          />
+          <TextInput label="Reserved address" placeholder="any" {...form.getInputProps('ip')} />
+          <Textarea
+            label="Tags"
+            description="One key=value a line."
+            autosize
+            minRows={2}
+            spellCheck={false}
+            {...form.getInputProps('tags')}
+          />
+        </Section>
+        {stale && (
+          <Group role="alert">
+            <Text size="sm">
+              Somebody else saved this machine first: name {host.name}, address {host.ip ?? 'any'}, tags{' '}
+              {tagLines(host.tags).replaceAll('\n', ', ') || 'none'}.
+            </Text>
+            <Button size="xs" variant="default" onClick={() => setBase(host)}>
+              Keep mine, save again
+            </Button>
+          </Group>
+        )}
+        {rest !== undefined && (
+          <Text c="red" size="sm" role="alert">
+            {rest}
+          </Text>
+        )}
+        <Group>
+          <Button type="submit" loading={save.isPending} disabled={!form.isDirty()}>
+            Save
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

@@ -1,0 +1,102 @@
+import type { Lan } from '@bridgehead/shared/model/state.ts'
+import { Group, SegmentedControl, Stack, Text, TextInput } from '@mantine/core'
+import type { UseFormReturnType } from '@mantine/form'
+
+/** A LAN as a person types it; empty texts are left out. */
+export interface LanInput {
+  name: string
+  subnet: string
+  address: string
+  mode: Lan['mode']
+  router: string
+  from: string
+  to: string
+}
+
+export const MODES = {
+  observe: 'Only watch: see machines and other DHCP servers, answer nothing.',
+  proxy: 'Beside your router: it gives the addresses, the appliance tells machines what to boot.',
+  serve: 'Alone: the appliance gives addresses, names and boot files. No other DHCP server may answer on this network.',
+} as const satisfies Record<Lan['mode'], string>
+
+export const lanInput = (lan: Lan): LanInput => ({
+  name: lan.name,
+  subnet: lan.subnet,
+  address: lan.address,
+  mode: lan.mode,
+  router: lan.router ?? '',
+  from: lan.ranges[0]?.from ?? '',
+  to: lan.ranges[0]?.to ?? '',
+})
+
+/** As the API takes it. Fields that this form does not show stay as they were in `before`. Pure. */
+export function lanOutput({ router, from, to, ...rest }: LanInput, before?: Lan) {
+  const ranges = from === '' && to === '' ? [] : [{ from, to }, ...(before?.ranges.slice(1) ?? [])]
+  const kept = before && { dns: before.dns, domain: before.domain, leaseSeconds: before.leaseSeconds }
+  return { ...kept, ...rest, ranges, ...(router === '' ? {} : { router }) }
+}
+
+export type SiteForm = UseFormReturnType<{ name: string; lans: LanInput[] }>
+
+export function LanFields({ form, index }: { form: SiteForm; index: number }) {
+  const at = (field: string) => `lans.${index}.${field}`
+  const mode = form.getValues().lans[index]?.mode ?? 'proxy'
+  return (
+    <Stack gap="sm">
+      <Group align="flex-start" grow>
+        <TextInput label="Name" required placeholder="main" key={form.key(at('name'))} {...form.getInputProps(at('name'))} />
+        <TextInput
+          label="Network"
+          required
+          placeholder="192.168.1.0/24"
+          key={form.key(at('subnet'))}
+          {...form.getInputProps(at('subnet'))}
+        />
+        <TextInput
+          label="Appliance's address"
+          required
+          placeholder="192.168.1.2"
+          key={form.key(at('address'))}
+          {...form.getInputProps(at('address'))}
+        />
+      </Group>
+      <div>
+        <Text size="sm" fw={500} id={at('mode-label')}>
+          How the appliance behaves there
+        </Text>
+        <SegmentedControl
+          aria-labelledby={at('mode-label')}
+          data={[
+            { value: 'observe', label: 'Observe' },
+            { value: 'proxy', label: 'Proxy' },
+            { value: 'serve', label: 'Serve' },
+          ]}
+          value={mode}
+          onChange={(value) => form.setFieldValue(at('mode'), value)}
+        />
+        <Text size="sm" c="dimmed" mt={4}>
+          {MODES[mode]}
+        </Text>
+      </div>
+      {mode === 'serve' && (
+        <Group align="flex-start" grow>
+          <TextInput
+            label="Addresses from"
+            placeholder="192.168.1.100"
+            key={form.key(at('from'))}
+            {...form.getInputProps(at('from'))}
+            error={form.errors[at('ranges.0.from')] ?? form.errors[at('ranges.0')] ?? form.errors[at('ranges')]}
+          />
+          <TextInput
+            label="to"
+            placeholder="192.168.1.200"
+            key={form.key(at('to'))}
+            {...form.getInputProps(at('to'))}
+            error={form.errors[at('ranges.0.to')]}
+          />
+          <TextInput label="Router" placeholder="none" key={form.key(at('router'))} {...form.getInputProps(at('router'))} />
+        </Group>
+      )}
+    </Stack>
+  )
+}
