@@ -34,11 +34,12 @@ import { createCommands } from './sites/commands.ts'
 import { usedProfiles } from './sites/compile.ts'
 import { enrolRoutes } from './sites/enrol-routes.ts'
 import { explainRoutes } from './sites/explain-routes.ts'
-import { patientPresences, type ReadPresences } from './sites/online.ts'
+import { impatient, type ReadPresences } from './sites/online.ts'
 import { createPublisher } from './sites/publisher.ts'
 import { findSite, findSiteById, getSite, listSites, type SiteRow } from './sites/records.ts'
 import { siteRoutes } from './sites/routes.ts'
 import { uplinkRoutes } from './sites/uplink-routes.ts'
+import { siteViewRoutes } from './sites/view-routes.ts'
 import { claimRoutes } from './web/claim-routes.ts'
 import { webRoutes } from './web/routes.ts'
 
@@ -68,6 +69,8 @@ export interface Engines {
   dial: { manager: string; fingerprint?: string | undefined }
   /** Parts of the API that need nothing of the others, such as images. */
   parts: readonly App[]
+  /** The console; before all other pages. */
+  pages: readonly Hono[]
   /** What anybody may ask for: presigned downloads, short links. */
   downloads: readonly Hono[]
   random: (bytes: number) => Uint8Array
@@ -116,7 +119,7 @@ export function assemble(engines: Engines): Manager {
   const { newToken } = appliances
   const room = createApplianceRoom({ ...engines, engines: engines.images, changes: publisher, newToken })
   const feed = createFeed({ clock })
-  const presences = patientPresences(bus.presences, clock)
+  const presences = impatient(bus.presences, clock)
   const around: HostSurroundings = {
     findSite,
     listSites,
@@ -169,6 +172,7 @@ export function assemble(engines: Engines): Manager {
         newId,
         clock,
       }),
+      siteViewRoutes({ db, presences, clock }),
       registryRoutes({ db, around, changes: publisher, newId, clock }),
       explainRoutes({ db, publisher, getHost: (organisation, id) => getHost(db, around, organisation, id) }),
       scriptRoutes({ db, changes: publisher, usersOf: profileUsers, artifactBytes: engines.artifactBytes, newId, clock }),
@@ -197,6 +201,7 @@ export function assemble(engines: Engines): Manager {
       ...engines.parts,
     ],
     outside: [
+      ...engines.pages,
       setupRoutes({ setup }),
       webRoutes({ signIn: auth.signIn, who: async (headers) => (await auth.principal(headers))?.actor.name }),
       claimRoutes((path, init) => app.request(path, init)),

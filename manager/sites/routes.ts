@@ -155,9 +155,9 @@ const op = {
 /** Sites, their tokens and boxes. */
 export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, onSite, tries, presences, newId, clock }: SiteDeps) {
   const showAll = async (sites: readonly SiteRow[]): Promise<Site[]> => {
-    const online = await presences(sites.map((site) => site.id))
+    const online = await presences(sites.map((site) => site.id)).catch(() => undefined) // Redis is away: nobody knows
     const all = await present(db, sites, overlayAddress)
-    return all.map((site) => ({ ...site, online: onlineOf(online.get(site.id)) }))
+    return all.map((site) => ({ ...site, online: onlineOf(online?.get(site.id)) }))
   }
   const shown = async (site: SiteRow) => {
     const [one] = await showAll([site])

@@ -1,7 +1,7 @@
-import { Ipv4 } from '@bridgehead/shared/model/address.ts'
-import type { SiteState } from '@bridgehead/shared/model/state.ts'
-import { TYPE } from '@bridgehead/shared/wire/dns.ts'
 import { z } from 'zod'
+import { Ipv4 } from '../model/address.ts'
+import type { SiteState } from '../model/state.ts'
+import { TYPE } from '../wire/dns.ts'
 
 /** A record as the site's state carries it. */
 export type DnsRecord = SiteState['dns']['records'][number]
@@ -9,6 +9,8 @@ export type DnsRecord = SiteState['dns']['records'][number]
 /** One record of ours, in the shape that `dns2` encodes. `ttl` in seconds. */
 export interface LocalRecord {
   name: string
+  /** Who has it; absent: the appliance itself. Not encoded. */
+  from?: 'host' | 'record' | 'lease'
   type: number
   class: number
   ttl: number
@@ -56,7 +58,7 @@ export function absolute(text: string, zone: string, origins: ReadonlySet<string
 export function toLocal(record: DnsRecord, zone: string, origins: ReadonlySet<string>): LocalRecord | { why: string } {
   const name = record.type === 'PTR' ? ptrOwner(record.name, zone, origins) : absolute(record.name, zone, origins)
   if (!isName(name)) return { why: `"${record.name}" is no domain name` }
-  const base = { name, type: TYPE[record.type], class: 1, ttl: record.ttl }
+  const base = { name, from: 'record' as const, type: TYPE[record.type], class: 1, ttl: record.ttl }
   const value = record.value.trim()
   switch (record.type) {
     case 'A':

@@ -1,5 +1,5 @@
-import { bounds, type Cidr4, contains, type Ipv4 } from '@bridgehead/shared/model/address.ts'
-import { TYPE } from '@bridgehead/shared/wire/dns.ts'
+import { bounds, type Cidr4, contains, type Ipv4 } from '../model/address.ts'
+import { TYPE } from '../wire/dns.ts'
 import { type DnsRecord, hostLabel, type LocalRecord, reverseIp, reverseName, toLocal } from './records.ts'
 
 /** What the site's DNS says, whole. Level-triggered: each one replaces the last. A `Lan` of the site's state fits `lans`. */
@@ -65,18 +65,18 @@ export function buildZone(config: DnsConfig, serial: number): { zone: Zone; prob
     const label = name.toLowerCase()
     if (!hostLabel.test(label)) problems.push({ name, why: 'is no host name (letters, digits and dashes, at most 63)' })
     else if (lease && (NEVER_LEASED.has(label) || owned.has(label))) problems.push({ name, why: 'a lease may not take this name' })
-    else addHost(label, ip)
+    else addHost(label, ip, lease ? 'lease' : 'host')
   }
 
-  function addHost(label: string, ip: Ipv4): void {
+  function addHost(label: string, ip: Ipv4, from: 'host' | 'lease'): void {
     const domain = config.lans.find((lan) => contains(lan.subnet, ip))?.domain
     for (const origin of new Set(domain ? [domain, zone] : [zone])) {
       const name = `${label}.${origin}`
       if (fixed.has(name)) continue // a written record wins
       if (names.get(name)?.some((record) => record.address === ip)) continue
-      add({ name, type: TYPE.A, class: 1, ttl: NAME_TTL, address: ip })
+      add({ name, from, type: TYPE.A, class: 1, ttl: NAME_TTL, address: ip })
       const reverse = reverseName(ip)
-      if (!names.has(reverse)) add({ name: reverse, type: TYPE.PTR, class: 1, ttl: NAME_TTL, domain: name })
+      if (!names.has(reverse)) add({ name: reverse, from, type: TYPE.PTR, class: 1, ttl: NAME_TTL, domain: name })
     }
   }
 
