@@ -8,6 +8,8 @@ import { Hono } from 'hono'
 import { answerErrors, createApi } from './api/app.ts'
 import { artifactsOfRelease } from './appliances/releases.ts'
 import { applianceState, createApplianceRoom, type ImageEngines } from './appliances/room.ts'
+import { audited } from './audit/middleware.ts'
+import { auditRoutes } from './audit/routes.ts'
 import { createAttempts } from './auth/attempts.ts'
 import type { Auth } from './auth/auth.ts'
 import { apiKeyRoutes } from './auth/routes.ts'
@@ -150,10 +152,12 @@ export function assemble(engines: Engines): Manager {
   const app: App = createApi({
     principal: auth.principal,
     authHandler: auth.handle,
+    audited: audited({ db, principal: auth.principal, clock }),
     parts: [
-      enrolRoutes({ appliances }),
+      enrolRoutes({ appliances, organisationOf: async (site) => (await findSiteById(db, site))?.organisation }),
       apiKeyRoutes({ auth }),
       sessionRoutes({ auth }),
+      auditRoutes({ db }),
       siteRoutes({
         db,
         appliances,

@@ -205,6 +205,18 @@ test('nobody makes an account, an organisation or a key through the library’s 
   expect((await app.request('/api/auth/ok')).status).toBe(200)
 })
 
+test('set-up, sign-ins and sign-outs are in the audit log, with the person and without a secret', async () => {
+  const { items } = (await (await app.request('/api/v1/audit', { headers: { 'x-api-key': apiKey } })).json()) as {
+    items: { action: string; actor: { kind: string; name: string }; detail: object }[]
+  }
+  const said = items.map(({ action, actor }) => `${actor.name} ${action}`)
+  expect(said.at(-1)).toBe(`${owner.email} organisation.create`)
+  expect(said).toEqual(expect.arrayContaining([`${owner.email} session.start`, `${owner.email} session.end`, 'set-up api-key.create']))
+  expect(items.find(({ action }) => action === 'session.end')?.actor.kind).toBe('user')
+  const text = JSON.stringify(items)
+  for (const secret of [owner.password, token(), apiKey]) expect(text).not.toContain(secret)
+})
+
 test('a dictionary of passwords is stopped after ten, on the page and at the library’s door', async () => {
   const wrong = { email: 'ada@example.com', password: 'not this one' }
   for (let number = 0; number < 5; number++) {

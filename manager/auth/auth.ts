@@ -75,7 +75,7 @@ export interface AuthOptions {
 
 const KEY_PREFIX = 'bh_'
 /** The library's own doors that are open. What else it offers (members, keys, organisations) goes through the API, which keeps an audit. */
-const DOORS = new Set(['/ok', '/error', '/get-session', '/sign-in/email', '/sign-out'])
+const DOORS = new Set(['/ok', '/error', '/get-session', '/sign-in/email'])
 /** A person's rights by role in the organisation. */
 const READ_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read'))
 

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { z } from 'zod'
+import { noteSender } from '../engines/http/audited.ts'
 import { Problem, problemOf } from '../engines/http/problem.ts'
 import { form, PAGE_HEADERS, page } from '../web/page.ts'
 import type { Setup } from './setup.ts'
@@ -32,6 +33,9 @@ export function setupRoutes({ setup }: { setup: Setup }) {
         return c.html(setupPage(typed.token ?? '', typed, problem), problem.status, PAGE_HEADERS)
       }
       const done = await setup.spend(parsed.data)
+      const { organisation: name, email } = parsed.data
+      const actor = { kind: 'user' as const, id: done.user, name: email }
+      noteSender(c, { organisation: done.organisation, actor, target: { id: done.organisation, name } })
       return fromForm ? c.html(donePage(done.apiKey), 201, PAGE_HEADERS) : c.json(done, 201, { 'cache-control': 'no-store' })
     })
 }
