@@ -1,30 +1,13 @@
 import { EVENT_KINDS } from '@bridgehead/shared/model/event.ts'
 import { type QueryClient, useQueryClient } from '@tanstack/react-query'
 import { createContext, useEffect, useState } from 'react'
-
-/** A fact as GET /events tells it. */
-export interface LiveFact {
-  seq: number
-  site: string
-  kind: string
-  host: string | null
-  data: Record<string, unknown>
-}
+import { type LiveFact, outdatedBy } from './outdated.ts'
 
 /** Facts that come together make one look at the manager. */
 const BATCH_MS = 300
 
 /** Whether the stream of facts is open; pages say so when it is not. */
 export const LiveState = createContext<'open' | 'lost'>('open')
-
-/** Queries that a fact makes old. Pure. */
-export function outdatedBy({ kind, host, site, data }: LiveFact): string[][] {
-  if (kind === 'run.output' || kind.startsWith('run.')) return [['runs']]
-  if (kind === 'boot.stage') return host === null ? [['hosts']] : [['hosts', host]]
-  const keys: string[][] = [['sites', site], ['sites']]
-  if (host !== null || kind.startsWith('dhcp.')) keys.push(['hosts'])
-  return typeof data.run === 'string' ? [...keys, ['runs']] : keys
-}
 
 /** One stream keeps every page live; the browser itself resumes it by the last id. */
 export function useLive(): 'open' | 'lost' {

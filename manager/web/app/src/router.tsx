@@ -87,11 +87,28 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import('./pages/keys.tsx'), 'KeysPage'),
 })
 
+const members = createRoute({
+  getParentRoute: () => shell,
+  path: '/members',
+  component: lazyRouteComponent(() => import('./pages/members.tsx'), 'MembersPage'),
+})
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  component: lazyRouteComponent(() => import('./pages/audit.tsx'), 'AuditPage'),
+})
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: '/invite/$code',
+  component: lazyRouteComponent(() => import('./pages/invite.tsx'), 'InvitePage'),
+})
+
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
     setup,
-    shell.addChildren([overview, sites, newSite, site, hosts, host, runs, run, scripts, script, profiles, media, keys]),
+    invite,
+    shell.addChildren([overview, sites, newSite, site, hosts, host, runs, run, scripts, script, profiles, media, keys, members, audit]),
   ]),
   context: { queries: undefined as never },
   defaultPreload: 'intent',

@@ -6,6 +6,7 @@ import {
   Menu,
   Modal,
   NavLink,
+  type NavLinkProps,
   ScrollArea,
   Text,
   useComputedColorScheme,
@@ -14,8 +15,9 @@ import {
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { createLink, Navigate, Outlet, useRouterState } from '@tanstack/react-router'
+import type { ComponentPropsWithRef } from 'react'
 import { ApiProblem } from './api/problem.ts'
-import { whoami } from './api/queries.ts'
+import { sessionQuery } from './api/queries.ts'
 import { LiveState, useLive } from './live.ts'
 import { Link } from './parts/link.tsx'
 import { SignInForm } from './parts/sign-in-form.tsx'
@@ -32,19 +34,23 @@ const NAVIGATION = [
   ['/media', 'Media'],
   ['/keys', 'Keys'],
 ] as const
+const FOR_ADMINS = [
+  ['/members', 'Members'],
+  ['/audit', 'Audit log'],
+] as const
 const NavigationLink = createLink((props: NavLinkProps & ComponentPropsWithRef<'a'>) => <NavLink component="a" {...props} />)
 
 /** The frame of every page behind the sign-in. */
 export function Shell() {
-  const me = useQuery(whoami)
+  const me = useQuery(sessionQuery)
   const here = useRouterState({ select: (state) => state.location.href })
   if (me.error instanceof ApiProblem && me.error.status === 401 && me.data === undefined)
     return <Navigate to="/signin" search={{ next: here }} />
   if (me.data === undefined) return null
-  return <Frame name={me.data.actor.name} />
+  return <Frame name={me.data.user.name} organisation={me.data.organisation.name} admin={me.data.scopes.includes('admin')} />
 }
 
-function Frame({ name }: { name: string }) {
+function Frame({ name, organisation, admin }: { name: string; organisation: string; admin: boolean }) {
   const [opened, { toggle, close }] = useDisclosure(false)
   const live = useLive()
   const signedOut = useSignedOut()
@@ -72,13 +78,13 @@ function Frame({ name }: { name: string }) {
               <span role="status">
                 <Status tone={live === 'open' ? 'ok' : 'attention'}>{live === 'open' ? 'live' : 'connection lost, trying again'}</Status>
               </span>
-              <AccountMenu name={name} />
+              <AccountMenu name={`${name}, ${organisation}`} />
             </Group>
           </Group>
         </AppShell.Header>
         <AppShell.Navbar p="xs" component={ScrollArea}>
           <nav aria-label="Main">
-            {NAVIGATION.map(([to, label]) => (
+            {[...NAVIGATION, ...(admin ? FOR_ADMINS : [])].map(([to, label]) => (
               <NavigationLink key={to} to={to} label={label} onClick={close} active={to === '/' ? path === '/' : path.startsWith(to)} />
             ))}
             <NavLink href="/api/v1/reference" label="API reference" />

@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from '@mantine/core'
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core'
 
 /** The one accent; status colours are in parts/status.tsx. */
 const bridge: MantineColorsTuple = [
@@ -24,4 +24,11 @@ export const theme = createTheme({
   headings: { fontWeight: '600' },
   autoContrast: true,
   cursorType: 'pointer',
+})
+
+/** Mantine's own grey is too faint for small text (WCAG 2.2, 1.4.3). */
+export const variables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: { '--mantine-color-dimmed': '#5c636a', '--mantine-color-placeholder': '#6c757d', '--mantine-color-error': '#c92a2a' },
+  dark: { '--mantine-color-dimmed': '#a6adb4', '--mantine-color-placeholder': '#868e96', '--mantine-color-error': '#ff8787' },
 })

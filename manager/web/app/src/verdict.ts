@@ -57,10 +57,12 @@ const plural = (count: number, one: string, many = `${one}s`) => `${count} ${cou
 /** The overview's first sentence. Pure. */
 export function overviewSentence(sites: readonly Verdict[], waiting: number, failed: number): string {
   const fine = sites.filter(({ tone }) => tone === 'ok' || tone === 'busy').length
-  const bad = sites.length - fine - sites.filter(({ tone }) => tone === 'quiet').length
+  const empty = sites.filter(({ tone }) => tone === 'quiet').length
+  const bad = sites.length - fine - empty
   const parts = [
-    `${plural(fine, 'site')} fine`,
+    ...(fine > 0 || empty === 0 ? [`${plural(fine, 'site')} fine`] : []),
     ...(bad > 0 ? [`${plural(bad, 'site')} ${bad === 1 ? 'needs' : 'need'} attention`] : []),
+    ...(empty > 0 ? [`${plural(empty, 'site')} without ${empty === 1 ? 'its' : 'their'} appliance`] : []),
     ...(waiting > 0 ? [`${plural(waiting, 'machine')} ${waiting === 1 ? 'waits' : 'wait'} for you`] : []),
     ...(failed > 0 ? [`${plural(failed, 'machine')} failed`] : []),
   ]

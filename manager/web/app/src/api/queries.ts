@@ -1,10 +1,10 @@
-import { queryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { api } from './client.ts'
 
 /** Everything that pages read, by key; `live.ts` says which facts make which of them old. */
-export const whoami = queryOptions({
-  queryKey: ['whoami'],
-  queryFn: async () => (await api.access.whoami.$get()).json(),
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: async () => (await api.session.session.$get()).json(),
   staleTime: 60_000,
 })
 
@@ -95,16 +95,24 @@ export const apiKeysQuery = queryOptions({
 export const leasesQuery = (id: string) =>
   queryOptions({
     queryKey: ['sites', id, 'leases'],
-    queryFn: async () => (await (await api.sites.sites[':id'].leases.$get({ param: { id } })).json()).items,
+    queryFn: async () => (await (await api.views.sites[':id'].leases.$get({ param: { id } })).json()).items,
   })
 export const namesQuery = (id: string) =>
   queryOptions({
     queryKey: ['sites', id, 'names'],
-    queryFn: async () => (await (await api.sites.sites[':id'].names.$get({ param: { id } })).json()).items,
+    queryFn: async () => (await (await api.views.sites[':id'].names.$get({ param: { id } })).json()).items,
   })
 export const servicesQuery = (id: string) =>
   queryOptions({
     queryKey: ['sites', id, 'services'],
-    queryFn: async () => (await api.sites.sites[':id'].services.$get({ param: { id } })).json(),
+    queryFn: async () => (await api.views.sites[':id'].services.$get({ param: { id } })).json(),
     refetchInterval: 10_000,
   })
+
+export const auditQuery = infiniteQueryOptions({
+  queryKey: ['audit'],
+  queryFn: async ({ pageParam }) =>
+    (await (await api.audit.audit.$get({ query: pageParam === 0 ? {} : { before: String(pageParam) } })).json()).items,
+  initialPageParam: 0,
+  getNextPageParam: (page) => (page.length < 100 ? undefined : page.at(-1)?.seq),
+})

@@ -5,9 +5,10 @@ import { useState } from 'react'
 import { api } from '../api/client.ts'
 import { ApiProblem } from '../api/problem.ts'
 import { profilesQuery } from '../api/queries.ts'
+import { restOf } from '../parts/form-errors.ts'
 import { Section } from '../parts/page.tsx'
 import { readTags, tagLines } from '../parts/tags.ts'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
 import type { Host } from '../verdict.ts'
 
 export function HostSettings({ host }: { host: Host }) {

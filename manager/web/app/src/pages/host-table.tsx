@@ -1,4 +1,4 @@
-import { Box, Checkbox, Text } from '@mantine/core'
+import { Box, Checkbox, Text, VisuallyHidden } from '@mantine/core'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useRef } from 'react'
 import { Link } from '../parts/link.tsx'
@@ -48,7 +48,11 @@ export function HostTable({ hosts, selection }: { hosts: readonly Host[]; select
           borderBottom: '1px solid var(--mantine-color-default-border)',
         }}
       >
-        {selection && <span role="columnheader" aria-label="Chosen" />}
+        {selection && (
+          <span role="columnheader">
+            <VisuallyHidden>Chosen</VisuallyHidden>
+          </span>
+        )}
         {HEADS.map((head) => (
           <Text role="columnheader" size="sm" fw={600} key={head}>
             {head}

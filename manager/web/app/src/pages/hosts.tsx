@@ -1,4 +1,4 @@
-import { matches, parseSelector, type Term } from '@bridgehead/shared/model/tags.ts'
+import { matches } from '@bridgehead/shared/model/tags.ts'
 import { Button, Chip, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
@@ -7,6 +7,7 @@ import { api } from '../api/client.ts'
 import { hostsQuery } from '../api/queries.ts'
 import { LinkButton } from '../parts/link.tsx'
 import { Empty, Loaded, Page, ProblemAlert } from '../parts/page.tsx'
+import { readSelector } from '../parts/selector.ts'
 import { useSave } from '../parts/use-save.ts'
 import type { Host } from '../verdict.ts'
 import { HostTable } from './host-table.tsx'
@@ -35,15 +36,6 @@ function NoHosts() {
       </Empty>
     </Page>
   )
-}
-
-/** The terms of a selector, or why it is none. Pure. */
-export function readSelector(text: string): { terms: Term[]; why?: string } {
-  try {
-    return { terms: parseSelector(text) }
-  } catch (error) {
-    return { terms: [], why: (error as Error).message }
-  }
 }
 
 function Hosts({ hosts }: { hosts: Host[] }) {

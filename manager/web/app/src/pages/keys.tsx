@@ -13,6 +13,7 @@ import {
   Text,
   Textarea,
   TextInput,
+  VisuallyHidden,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
@@ -20,11 +21,12 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Scope } from '../../../../engines/http/scope.ts'
 import { api } from '../api/client.ts'
-import { apiKeysQuery, keysQuery, whoami } from '../api/queries.ts'
+import { apiKeysQuery, keysQuery, sessionQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
+import { restOf } from '../parts/form-errors.ts'
 import { Loaded, Page, Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
 
 export function KeysPage() {
   return (
@@ -64,7 +66,7 @@ function SshKeys() {
                 <Table.Thead>
                   <Table.Tr>
                     {['Name', 'Key', 'Sites', 'Added', ''].map((head) => (
-                      <Table.Th key={head}>{head}</Table.Th>
+                      <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
                     ))}
                   </Table.Tr>
                 </Table.Thead>
@@ -157,7 +159,7 @@ function NewSshKey({ done }: { done(): void }) {
 }
 
 function ApiKeys() {
-  const me = useQuery(whoami)
+  const me = useQuery(sessionQuery)
   const admin = me.data?.scopes.includes('admin') === true
   const keys = useQuery({ ...apiKeysQuery, enabled: admin })
   const [opened, { open, close }] = useDisclosure(false)
@@ -180,7 +182,7 @@ function ApiKeys() {
               <Table.Thead>
                 <Table.Tr>
                   {['Name', 'Begins with', 'Rights', 'Last used', 'Ends', ''].map((head) => (
-                    <Table.Th key={head}>{head}</Table.Th>
+                    <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
                   ))}
                 </Table.Tr>
               </Table.Thead>

@@ -5,10 +5,12 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { mediaQuery, oneMediaQuery, send } from '../api/made.ts'
 import { sitesQuery } from '../api/queries.ts'
+import { restOf } from '../parts/form-errors.ts'
 import { Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
+import { type MediaWish, recipeOf } from './media-recipe.ts'
 
 const OUTPUTS = [
   ['iso', 'ISO', 'CD, virtual media, USB stick: PC and UEFI'],
@@ -18,31 +20,6 @@ const OUTPUTS = [
   ['secure-boot', 'Secure Boot set', "Debian's signed shim and GRUB"],
   ['bundle', 'Offline bundle', 'everything a site without uplink needs'],
 ] as const
-
-interface Wish {
-  name: string
-  kind: 'site' | 'url' | 'script'
-  site: string
-  url: string
-  script: string
-  outputs: string[]
-  address: string
-  gateway: string
-  vlan: string
-  serial: boolean
-}
-
-/** As the API takes it. Pure. */
-export function recipeOf({ name, kind, site, url, script, outputs, address, gateway, vlan, serial }: Wish) {
-  return {
-    ...(name === '' ? {} : { name }),
-    ...(kind === 'site' ? { site } : kind === 'url' ? { url } : { script }),
-    outputs,
-    ...(address === '' ? {} : { network: { address, ...(gateway === '' ? {} : { gateway }) } }),
-    ...(vlan === '' ? {} : { vlan: Number(vlan) }),
-    ...(serial ? { console: { serial: {} } } : {}),
-  }
-}
 
 export function MediaPage() {
   const media = useQuery(mediaQuery)
@@ -67,7 +44,7 @@ export function MediaPage() {
 
 function NewMedia() {
   const sites = useQuery(sitesQuery)
-  const form = useForm<Wish>({
+  const form = useForm<MediaWish>({
     initialValues: {
       name: '',
       kind: 'site',
@@ -81,7 +58,7 @@ function NewMedia() {
       serial: false,
     },
   })
-  const save = useSave(async (wish: Wish) => send<{ hash: string }>('/media', recipeOf(wish)), { old: [['media']], form })
+  const save = useSave(async (wish: MediaWish) => send<{ hash: string }>('/media', recipeOf(wish)), { old: [['media']], form })
   const rest = restOf(save.error, ['name', 'site', 'url', 'script', 'vlan', 'outputs'])
   return (
     <Section title="New media">

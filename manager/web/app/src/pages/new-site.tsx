@@ -2,10 +2,12 @@ import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
-import { LanFields, type LanInput, lanOutput } from '../parts/lan-fields.tsx'
+import { restOf } from '../parts/form-errors.ts'
+import { LanFields } from '../parts/lan-fields.tsx'
+import { type LanInput, lanOutput } from '../parts/lan-input.ts'
 import { LinkButton } from '../parts/link.tsx'
 import { Page, Section } from '../parts/page.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
 
 const LAN: LanInput = { name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2', mode: 'proxy', router: '', from: '', to: '' }
 

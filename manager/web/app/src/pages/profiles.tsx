@@ -1,5 +1,5 @@
 import { formatBytes } from '@bridgehead/shared/text/format.ts'
-import { Button, Group, Modal, Select, Stack, Table, Text, TextInput } from '@mantine/core'
+import { Button, Group, Modal, Select, Stack, Table, Text, TextInput, VisuallyHidden } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -8,10 +8,11 @@ import { api } from '../api/client.ts'
 import { imagesQuery, send } from '../api/made.ts'
 import { profilesQuery, scriptsQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
+import { restOf } from '../parts/form-errors.ts'
 import { Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
 
 export function ProfilesPage() {
   const profiles = useQuery(profilesQuery)
@@ -38,7 +39,7 @@ export function ProfilesPage() {
                 <Table.Thead>
                   <Table.Tr>
                     {['Profile', 'Version', 'Architectures', 'After installation', 'Changed', ''].map((head) => (
-                      <Table.Th key={head}>{head}</Table.Th>
+                      <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
                     ))}
                   </Table.Tr>
                 </Table.Thead>

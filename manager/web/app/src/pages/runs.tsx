@@ -7,10 +7,10 @@ import { runQuery, runsQuery } from '../api/queries.ts'
 import { Link } from '../parts/link.tsx'
 import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
 import { RunOutput } from '../parts/run-output.tsx'
+import { readSelector } from '../parts/selector.ts'
 import { Status, type Tone } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
-import { readSelector } from './hosts.tsx'
 
 const countWords = (counts: Record<string, number>) =>
   Object.entries(counts)

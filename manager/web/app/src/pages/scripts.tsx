@@ -6,10 +6,11 @@ import { useNavigate } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
 import { scriptsQuery } from '../api/queries.ts'
 import type { ScriptKind } from '../parts/editor.tsx'
+import { restOf } from '../parts/form-errors.ts'
 import { Link } from '../parts/link.tsx'
 import { Empty, Loaded, Page } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
 
 const KINDS: { value: ScriptKind; label: string; start: string }[] = [
   { value: 'bash', label: 'bash: runs on installed machines', start: '#!/bin/bash\nset -euo pipefail\n' },

@@ -4,7 +4,8 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { checkedFetch } from '../api/problem.ts'
 import { Door } from '../parts/door.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { restOf } from '../parts/form-errors.ts'
+import { useSave } from '../parts/use-save.ts'
 
 const FIELDS = ['name', 'organisation', 'email', 'password'] as const
 const post = (path: string, body: unknown) =>

@@ -3,9 +3,11 @@ import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { api } from '../api/client.ts'
 import { ApiProblem } from '../api/problem.ts'
-import { LanFields, type LanInput, lanInput, lanOutput } from '../parts/lan-fields.tsx'
+import { restOf } from '../parts/form-errors.ts'
+import { LanFields } from '../parts/lan-fields.tsx'
+import { type LanInput, lanInput, lanOutput } from '../parts/lan-input.ts'
 import { Section } from '../parts/page.tsx'
-import { restOf, useSave } from '../parts/use-save.ts'
+import { useSave } from '../parts/use-save.ts'
 import type { Site } from '../verdict.ts'
 
 /** The settings that are edited here; what changes elsewhere meanwhile is shown, never overwritten. */
