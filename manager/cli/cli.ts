@@ -3,6 +3,7 @@ import { EXIT, Failure } from './failure.ts'
 import { addHostCommands } from './host-commands.ts'
 import { addLoginCommands } from './login-commands.ts'
 import { reasons } from './reasons.ts'
+import { addRunCommands } from './run-commands.ts'
 import { addSiteCommands } from './site-commands.ts'
 import type { World } from './world.ts'
 
@@ -30,7 +31,7 @@ Environment:
 
 Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
     )
-  for (const add of [addLoginCommands, addSiteCommands, addHostCommands]) add(program, world)
+  for (const add of [addLoginCommands, addSiteCommands, addHostCommands, addRunCommands]) add(program, world)
   more(program)
   return program
 }

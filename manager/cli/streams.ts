@@ -13,8 +13,21 @@ export interface StreamOptions {
 }
 
 const WAITS_MS = [200, 500, 1_000, 2_000, 5_000]
+const waitMs = (tries: number) => WAITS_MS[tries] ?? 5_000
 /** After these it may be well again. */
 const PASSING = new Set(['unreachable', 'not-a-manager', 'internal', 'unavailable'])
+
+/** Asks again while the manager is away, until it answers or `signal` aborts. Throws what will not pass. */
+export async function patiently<T>(world: World, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Failure) || !PASSING.has(error.code)) throw error
+    }
+    await world.clock.sleep(waitMs(tries), signal)
+  }
+}
 
 /**
  * The server-sent events of a path below the API's root. Resolves once the manager has begun to answer; then connects again by itself,
@@ -49,7 +62,7 @@ export async function openStream(manager: Manager, path: string, world: World, o
           if (once || (error instanceof Failure && !PASSING.has(error.code))) throw error
         }
         if (tries === 0) world.stderr.write('the connection to the manager is lost; trying again (Ctrl-C ends this)\n')
-        await world.clock.sleep(WAITS_MS[Math.min(tries, WAITS_MS.length - 1)] ?? 5_000, signal)
+        await world.clock.sleep(waitMs(tries), signal)
         tries++
         answer = undefined
         stop = new AbortController()

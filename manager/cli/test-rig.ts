@@ -1,14 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer as createPlain, type Server } from 'node:http'
+import { createServer as createSecure } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
+import { getRequestListener } from '@hono/node-server'
 import { createAuth } from '../auth/auth.ts'
 import type { App } from '../engines/http/app.ts'
 import type { Scope } from '../engines/http/scope.ts'
 import { openStore } from '../engines/store/store.ts'
 import { type Harness, startHarness } from '../harness.ts'
-import { createListener } from '../listener.ts'
 import { runCli } from './cli.ts'
 import type { World } from './world.ts'
 
@@ -39,7 +42,7 @@ export interface CliRig {
   deleteKey(id: string): Promise<void>
   /** Runs a command line in this process; logged in with `key` unless `env` says otherwise. */
   cli(args: readonly string[], typed?: Typed): Promise<Said>
-  /** Takes the manager away from its port, and back to it. */
+  /** Takes the manager away from its port, cutting all connections, and back to it. */
   listener: { start(): Promise<void>; stop(): Promise<void> }
   /** Where XDG_CONFIG_HOME is. */
   directory: string
@@ -64,11 +67,19 @@ export async function startCliRig({
   const newKey = (scopes: readonly Scope[]) => auth.createApiKey({ organisation, user, name: 'laptop', scopes })
   const { key } = await newKey(['admin'])
   const harness = await startHarness({ db, engines: { auth, parts } })
-  const listen = (port: number) =>
-    createListener({ name: 'test', host: '127.0.0.1', port, variable: 'PORT', fetch: harness.manager.app.fetch, log: silentLog, tls })
-  let listener = listen(0)
-  await listener.start()
-  const port = listener.port()
+  const answer = getRequestListener(harness.manager.app.fetch)
+  const listen = async (port: number): Promise<Server> => {
+    const server = tls ? createSecure(tls, answer) : createPlain(answer)
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    return server
+  }
+  let server = await listen(0)
+  const { port } = server.address() as AddressInfo
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
   const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const clock = { ...systemClock, now: harness.clock.now }
 
@@ -76,10 +87,9 @@ export async function startCliRig({
     ...{ harness, url, key, newKey, directory },
     deleteKey: async (id) => void (await auth.deleteApiKey(organisation, id)),
     listener: {
-      start: () => listener.start(),
-      async stop() {
-        await listener.stop()
-        listener = listen(port)
+      stop,
+      async start() {
+        server = await listen(port)
       },
     },
     async cli(args, { env = { BRIDGEHEAD_URL: url, BRIDGEHEAD_KEY: key }, stdin = '', answers, signal, onOutput } = {}) {
@@ -112,7 +122,7 @@ export async function startCliRig({
       return { code: await runCli(args, world), ...said }
     },
     async close() {
-      await listener.stop()
+      await stop()
       await harness.close()
       await rm(directory, { recursive: true })
     },
