@@ -1,6 +1,7 @@
 import { hc } from 'hono/client'
 import type { ticketRoutes } from '../../../../appliances/ticket-routes.ts'
 import type { auditRoutes } from '../../../../audit/routes.ts'
+import type { memberRoutes } from '../../../../auth/member-routes.ts'
 import type { apiKeyRoutes } from '../../../../auth/routes.ts'
 import type { sessionRoutes } from '../../../../auth/session-routes.ts'
 import type { distributorRoutes } from '../../../../distributors/routes.ts'
@@ -18,6 +19,7 @@ const options = { fetch: checkedFetch }
 /** The API, one client a room; paths, bodies and answers are typed by the manager's own routes. Failures throw `ApiProblem`. */
 export const api = {
   session: hc<ReturnType<typeof sessionRoutes>>('/api/v1', options),
+  members: hc<ReturnType<typeof memberRoutes>>('/api/v1', options),
   audit: hc<ReturnType<typeof auditRoutes>>('/api/v1', options),
   access: hc<ReturnType<typeof apiKeyRoutes>>('/api/v1', options),
   sites: hc<ReturnType<typeof siteRoutes>>('/api/v1', options),

@@ -17,17 +17,6 @@ export const siteQuery = (id: string) =>
     queryKey: ['sites', id],
     queryFn: async () => (await api.sites.sites[':id'].$get({ param: { id } })).json(),
   })
-export const siteStateQuery = (id: string) =>
-  queryOptions({
-    queryKey: ['sites', id, 'state'],
-    queryFn: async () => (await api.sites.sites[':id'].state.$get({ param: { id } })).json(),
-    refetchInterval: 10_000, // the appliance renews its sign of life as often, and that is no fact
-  })
-export const tokensQuery = (id: string) =>
-  queryOptions({
-    queryKey: ['sites', id, 'tokens'],
-    queryFn: async () => (await (await api.sites.sites[':id'].tokens.$get({ param: { id } })).json()).items,
-  })
 export const pendingQuery = (id: string) =>
   queryOptions({
     queryKey: ['sites', id, 'pending'],
@@ -115,4 +104,13 @@ export const auditQuery = infiniteQueryOptions({
     (await (await api.audit.audit.$get({ query: pageParam === 0 ? {} : { before: String(pageParam) } })).json()).items,
   initialPageParam: 0,
   getNextPageParam: (page) => (page.length < 100 ? undefined : page.at(-1)?.seq),
+})
+
+export const membersQuery = queryOptions({
+  queryKey: ['members'],
+  queryFn: async () => (await (await api.members.members.$get()).json()).items,
+})
+export const invitationsQuery = queryOptions({
+  queryKey: ['members', 'invitations'],
+  queryFn: async () => (await (await api.members.members.invitations.$get()).json()).items,
 })

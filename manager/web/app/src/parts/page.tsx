@@ -1,4 +1,4 @@
-import { Alert, Anchor, Box, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
+import { Alert, Box, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
@@ -112,13 +112,5 @@ export function Facts({ rows }: { rows: readonly (readonly [string, ReactNode] |
           ],
       )}
     </Box>
-  )
-}
-
-export function Outside({ href, children }: { href: string; children: ReactNode }) {
-  return (
-    <Anchor href={href} target="_blank" rel="noreferrer">
-      {children}
-    </Anchor>
   )
 }
