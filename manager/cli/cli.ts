@@ -2,8 +2,10 @@ import { Command, CommanderError } from 'commander'
 import { EXIT, Failure } from './failure.ts'
 import { addHostCommands } from './host-commands.ts'
 import { addLoginCommands } from './login-commands.ts'
+import { addLogsCommand } from './logs-commands.ts'
 import { reasons } from './reasons.ts'
 import { addRunCommands } from './run-commands.ts'
+import { addScriptCommands } from './script-commands.ts'
 import { addSiteCommands } from './site-commands.ts'
 import type { World } from './world.ts'
 
@@ -15,6 +17,7 @@ export function createProgram(world: World, more: (program: Command) => void = (
     .description('Turns bare machines at many sites into managed hosts.')
     .version(VERSION)
     .showHelpAfterError('(add --help for what is expected)')
+    .enablePositionalOptions() // what comes after a command is that command's own
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void world.stdout.write(text),
@@ -31,7 +34,8 @@ Environment:
 
 Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
     )
-  for (const add of [addLoginCommands, addSiteCommands, addHostCommands, addRunCommands]) add(program, world)
+  for (const add of [addLoginCommands, addSiteCommands, addHostCommands, addScriptCommands, addRunCommands, addLogsCommand])
+    add(program, world)
   more(program)
   return program
 }

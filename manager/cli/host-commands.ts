@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { findHost } from './find-host.ts'
+import { addHostActions } from './host-actions.ts'
 import { checked, checkSelector, command, group, type JsonOption } from './options.ts'
 import { createPrinter, facts, table } from './print.ts'
 import type { Host } from './shapes.ts'
@@ -30,6 +31,7 @@ export function addHostCommands(program: Command, world: World): void {
       if (options.json) return printer.value(found)
       for (const line of shown(found, world.clock.now())) printer.line(line)
     })
+  addHostActions(host, world)
 }
 
 async function list({ api }: Manager, selector: string, options: ListOptions, world: World): Promise<void> {

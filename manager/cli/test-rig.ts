@@ -59,7 +59,15 @@ export async function startCliRig({
   const directory = await mkdtemp(join(tmpdir(), 'bridgehead-cli-'))
   const db = await openStore(':memory:')
   const baseUrl = 'http://127.0.0.1'
-  const auth = createAuth({ db, secret: 's'.repeat(43), baseUrl, trustedOrigins: [baseUrl], clock: systemClock, log: silentLog })
+  const auth = createAuth({
+    db,
+    secret: 's'.repeat(43),
+    baseUrl,
+    trustedOrigins: [baseUrl],
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    clock: systemClock,
+    log: silentLog,
+  })
   await auth.migrate()
   const { organisation, user } = await auth.createOwner({
     ...{ email: 'ada@example.com', password: 'correct horse battery', name: 'Ada', organisation: 'Acme' },
