@@ -12,6 +12,7 @@ import { audited } from './audit/middleware.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { createAttempts } from './auth/attempts.ts'
 import type { Auth } from './auth/auth.ts'
+import { memberRoutes } from './auth/member-routes.ts'
 import { apiKeyRoutes } from './auth/routes.ts'
 import { sessionRoutes } from './auth/session-routes.ts'
 import type { Setup } from './auth/setup.ts'
@@ -157,6 +158,7 @@ export function assemble(engines: Engines): Manager {
       enrolRoutes({ appliances, organisationOf: async (site) => (await findSiteById(db, site))?.organisation }),
       apiKeyRoutes({ auth }),
       sessionRoutes({ auth }),
+      memberRoutes({ auth, publicUrl: engines.dial.manager }),
       auditRoutes({ db }),
       siteRoutes({
         db,

@@ -10,6 +10,7 @@ import { registerApplianceJobs } from './appliances/jobs.ts'
 import { assemble, type Engines, type Manager } from './assemble.ts'
 import type { Auth } from './auth/auth.ts'
 import { testBucket } from './engines/bucket/test-bucket.ts'
+import { notFound } from './engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from './engines/http/scope.ts'
 import { fakeJobs } from './engines/jobs/fake-jobs.ts'
 import { type Db, openStore } from './engines/store/store.ts'
@@ -217,7 +218,18 @@ function fakeAuth(current: () => Principal | undefined): Auth {
     handle: async () => new Response(null, { status: 404 }),
     migrate: async () => {},
     signIn: async () => undefined,
+    startSession: async () => undefined,
     session: async () => undefined,
+    members: {
+      list: async () => [],
+      setRole: async (_, id) => Promise.reject(notFound('member', id)),
+      remove: async (_, id) => Promise.reject(notFound('member', id)),
+      invite: no,
+      invitations: async () => [],
+      revoke: async (_, id) => Promise.reject(notFound('open invitation', id)),
+      find: async () => Promise.reject(notFound('invitation', 'of this code')),
+      accept: async () => Promise.reject(notFound('invitation', 'of this code')),
+    },
     signOut: async () => new Headers(),
     hasAccounts: async () => true,
     createOwner: no,

@@ -113,6 +113,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     secret: await secretFile(join(keys, 'auth'), randomSecret),
     baseUrl: config.publicUrl,
     trustedOrigins: [localUrl, `http://localhost:${config.http.port}`],
+    random,
     clock,
     log,
   })

@@ -30,7 +30,13 @@ interface Operation {
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const
 
 /** Whoever has the token, or the ticket, has the right. */
-const OPEN = ['POST /api/v1/enrol', 'POST /api/v1/session', 'GET /api/v1/appliance-images/download/{ticket}']
+const OPEN = [
+  'POST /api/v1/enrol',
+  'POST /api/v1/session',
+  'GET /api/v1/invitations/{code}',
+  'POST /api/v1/invitations/{code}',
+  'GET /api/v1/appliance-images/download/{ticket}',
+]
 
 test('every operation of the API, but enrolment and downloads by ticket, wants a key (401) with the right scope (403)', async () => {
   const { paths = {} } = document(h.manager.app, 'test')

@@ -112,7 +112,7 @@ export function answerErrors<A extends Hono<AppEnv> | Hono>(app: A, log: Log): v
     const problem = asProblem(error)
     if (problem) return problemResponse(problem)
     const id = randomUUID()
-    const path = c.req.path.replace(/(\/download\/).*/, '$1...') // a ticket is a secret
+    const path = c.req.path.replace(/(\/(download|invitations)\/).*/, '$1...') // a ticket and a code are secrets
     log.error('http.failed', { id, method: c.req.method, path, error })
     return problemResponse(new Problem('internal', `the manager's log tells why under id ${id}`))
   })

@@ -28,6 +28,7 @@ beforeAll(async () => {
     secret: 's'.repeat(43),
     baseUrl: 'https://manager.example',
     trustedOrigins: [baseUrl],
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     clock: steppedClock(1),
     log: silentLog,
   })

@@ -8,6 +8,7 @@ import { Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from '../engines/http/scope.ts'
 import type { Db } from '../engines/store/store.ts'
 import { createAttempts } from './attempts.ts'
+import { createMembers, type MemberRow, type Members } from './members.ts'
 import { type Role, roleOf } from './roles.ts'
 
 export interface ApiKeyInfo {
@@ -38,6 +39,9 @@ export interface Auth {
   principal(headers: Headers): Promise<Principal | undefined>
   /** Signs in with a password; the answer carries the session cookie. Undefined: wrong e-mail or password. */
   signIn(email: string, password: string): Promise<Headers | undefined>
+  /** The same without counting: for whoever has just set this password. */
+  startSession(email: string, password: string): Promise<Headers | undefined>
+  members: Members
   /** Undefined when this person is no member of the organisation, or is no person. */
   session(organisation: string, user: string): Promise<SessionInfo | undefined>
   /** Ends the session that these headers carry; the answer takes the cookie away. */
@@ -69,6 +73,7 @@ export interface AuthOptions {
   /** Where browsers find the manager. */
   baseUrl: string
   trustedOrigins: readonly string[]
+  random: (bytes: number) => Uint8Array
   clock: Clock
   log: Log
 }
@@ -79,11 +84,6 @@ const DOORS = new Set(['/ok', '/error', '/get-session', '/sign-in/email'])
 /** A person's rights by role in the organisation. */
 const READ_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read'))
 
-interface Member {
-  userId: string
-  organizationId: string
-  role: string
-}
 interface KeyRow {
   id: string
   name: string | null
@@ -95,12 +95,12 @@ interface KeyRow {
   lastRequest: Date | null
 }
 
-export function createAuth({ clock, ...given }: AuthOptions): Auth {
+export function createAuth({ clock, random, ...given }: AuthOptions): Auth {
   const options = authOptions(given)
   const auth = betterAuth(options)
-  const memberOf = async (user: string): Promise<Member | undefined> => {
+  const memberOf = async (user: string): Promise<MemberRow | undefined> => {
     const { adapter } = await auth.$context
-    const found = await adapter.findMany<Member>({ model: 'member', where: [{ field: 'userId', value: user }], limit: 1 })
+    const found = await adapter.findMany<MemberRow>({ model: 'member', where: [{ field: 'userId', value: user }], limit: 1 })
     return found[0]
   }
 
@@ -122,6 +122,7 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
     }
   }
 
+  const signInEmail = (email: string, password: string) => auth.api.signInEmail({ body: { email, password }, asResponse: true })
   const attempts = createAttempts({ clock })
   const counted = async (email: string, signIn: () => Promise<Response>): Promise<Response> => {
     const account = email.toLowerCase().slice(0, 254)
@@ -158,9 +159,14 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
       return headers.has('cookie') ? bySession(headers) : undefined
     },
     async signIn(email, password) {
-      const answer = await counted(email, () => auth.api.signInEmail({ body: { email, password }, asResponse: true }))
+      const answer = await counted(email, () => signInEmail(email, password))
       return answer.ok ? answer.headers : undefined
     },
+    async startSession(email, password) {
+      const answer = await signInEmail(email, password)
+      return answer.ok ? answer.headers : undefined
+    },
+    members: createMembers({ context: auth.$context, random, clock }),
     async session(organisation, user) {
       const { adapter } = await auth.$context
       const member = await memberOf(user)
@@ -226,7 +232,7 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
   }
 }
 
-function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOptions, 'clock'>) {
+function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOptions, 'clock' | 'random'>) {
   return {
     appName: 'Bridgehead',
     secret,
@@ -245,7 +251,10 @@ function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOpti
     // The plain listener (loopback) and the TLS one share sessions; `api/` adds Secure where the request came by TLS.
     advanced: { cookiePrefix: 'bridgehead', useSecureCookies: false, database: { generateId: 'uuid' as const } },
     plugins: [
-      organization({ allowUserToCreateOrganization: false }),
+      organization({
+        allowUserToCreateOrganization: false,
+        schema: { invitation: { additionalFields: { codeSha256: { type: 'string', required: false, input: false, returned: false } } } },
+      }),
       apiKey({
         references: 'organization',
         defaultPrefix: KEY_PREFIX,
@@ -259,7 +268,11 @@ function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOpti
 
 type Adapter = { findMany<T>(query: { model: string; where: { field: string; value: string }[]; limit?: number }): Promise<T[]> }
 async function ownerOf(adapter: Adapter, organisation: string): Promise<string> {
-  const members = await adapter.findMany<Member>({ model: 'member', where: [{ field: 'organizationId', value: organisation }], limit: 100 })
+  const members = await adapter.findMany<MemberRow>({
+    model: 'member',
+    where: [{ field: 'organizationId', value: organisation }],
+    limit: 100,
+  })
   const owner = members.find((member) => member.role.split(',').includes('owner'))
   if (!owner) throw new Error(`organisation ${organisation} has no owner`)
   return owner.userId

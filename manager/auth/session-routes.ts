@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi'
-import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
+import type { Context } from 'hono'
+import { type AppEnv, body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
 import { Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES } from '../engines/http/scope.ts'
 import type { Auth } from './auth.ts'
 import { ROLES } from './roles.ts'
 
-const Session = z
+export const Session = z
   .object({
     user: z.object({ id: z.string(), name: z.string(), email: z.string() }),
     organisation: z.object({ id: z.string(), name: z.string() }),
@@ -49,27 +50,36 @@ const op = {
 
 /** The session of a person in a browser. */
 export function sessionRoutes({ auth }: { auth: Auth }) {
-  const shown = async ({ organisation, actor, scopes }: Principal) => {
-    const session = actor.kind === 'user' ? await auth.session(organisation, actor.id) : undefined
-    if (!session)
-      throw new Problem('not-found', 'nobody is signed in: this request comes with an API key, of which GET /api/v1/whoami tells')
-    return { ...session, scopes: [...scopes] }
-  }
   return newApp()
-    .openapi(op.get, async (c) => c.json(await shown(c.get('principal')), 200, { 'cache-control': 'no-store' }))
+    .openapi(op.get, async (c) => c.json(await shown(auth, c.get('principal')), 200, { 'cache-control': 'no-store' }))
     .openapi(op.signIn, async (c) => {
       const { email, password } = c.req.valid('json')
-      const signedIn = await auth.signIn(email, password)
-      const cookies = signedIn?.getSetCookie() ?? []
-      const principal = await auth.principal(new Headers({ cookie: cookies.map((cookie) => cookie.split(';')[0]).join('; ') }))
-      if (!principal) throw new Problem('unauthenticated', 'wrong e-mail or password')
-      const answer = c.json(await shown(principal), 200, { 'cache-control': 'no-store' })
-      for (const cookie of cookies) answer.headers.append('set-cookie', cookie)
-      return answer
+      return answerSession(c, auth, await auth.signIn(email, password), 200)
     })
     .openapi(op.signOut, async (c) => {
       const signedOut = await auth.signOut(c.req.raw.headers)
       for (const cookie of signedOut.getSetCookie()) c.header('set-cookie', cookie, { append: true })
       return c.body(null, 204)
     })
+}
+
+/** Answers with the session that was just begun, and with its cookie. */
+export async function answerSession<S extends 200 | 201>(
+  c: Context<AppEnv>,
+  auth: Pick<Auth, 'principal' | 'session'>,
+  begun: Headers | undefined,
+  status: S,
+) {
+  const cookies = begun?.getSetCookie() ?? []
+  const principal = await auth.principal(new Headers({ cookie: cookies.map((cookie) => cookie.split(';')[0]).join('; ') }))
+  if (!principal) throw new Problem('unauthenticated', 'wrong e-mail or password')
+  const session = await shown(auth, principal)
+  for (const cookie of cookies) c.header('set-cookie', cookie, { append: true })
+  return c.json(session, status, { 'cache-control': 'no-store' })
+}
+
+async function shown(auth: Pick<Auth, 'session'>, { organisation, actor, scopes }: Principal): Promise<z.infer<typeof Session>> {
+  const session = actor.kind === 'user' ? await auth.session(organisation, actor.id) : undefined
+  if (!session) throw new Problem('not-found', 'nobody is signed in: this request comes with an API key, of which GET /api/v1/whoami tells')
+  return { ...session, scopes: [...scopes] }
 }
