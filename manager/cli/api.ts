@@ -68,7 +68,7 @@ function checked(fetch: Fetch, about: Asking): Fetch {
       if (init?.signal?.aborted) throw cause
       throw unreachable(about, cause)
     })
-    if (answer.ok) return answer
+    if (answer.ok || (init?.redirect === 'manual' && answer.headers.has('location'))) return answer
     throw await refused(about, answer)
   }
 }

@@ -3,6 +3,8 @@ import { EXIT, Failure } from './failure.ts'
 import { addHostCommands } from './host-commands.ts'
 import { addLoginCommands } from './login-commands.ts'
 import { addLogsCommand } from './logs-commands.ts'
+import { addMediaCommands } from './media-commands.ts'
+import { addOpenCommand } from './open-command.ts'
 import { reasons } from './reasons.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addScriptCommands } from './script-commands.ts'
@@ -34,7 +36,16 @@ Environment:
 
 Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
     )
-  for (const add of [addLoginCommands, addSiteCommands, addHostCommands, addScriptCommands, addRunCommands, addLogsCommand])
+  for (const add of [
+    addLoginCommands,
+    addSiteCommands,
+    addHostCommands,
+    addScriptCommands,
+    addRunCommands,
+    addMediaCommands,
+    addLogsCommand,
+    addOpenCommand,
+  ])
     add(program, world)
   more(program)
   return program

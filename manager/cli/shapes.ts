@@ -11,3 +11,4 @@ export type Run = InferResponseType<Api['runs']['runs'][':id']['$get'], 200>
 export type NewRun = InferRequestType<Api['runs']['runs']['$post']>['json']
 export type Media = InferResponseType<Api['media']['media']['$post'], 202>
 export type MediaRecipe = InferRequestType<Api['media']['media']['$post']>['json']
+export type Ticket = InferResponseType<Api['tickets']['sites'][':id']['image-tickets']['$post'], 201>

@@ -3,6 +3,7 @@ import { LanMode } from '@bridgehead/shared/model/state.ts'
 import { type Command, InvalidArgumentError } from 'commander'
 import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
+import { addImageCommand } from './image-command.ts'
 import { checked, checkSelector, command, group, type JsonOption, pairs } from './options.ts'
 import { count, createPrinter, facts, table } from './print.ts'
 import type { NewSite, Site } from './shapes.ts'
@@ -33,6 +34,7 @@ export function addSiteCommands(program: Command, world: World): void {
   command(site, 'show', 'one site, with what it waits for')
     .argument('<site>', 'name or id')
     .action(async (name: string, options: JsonOption) => show(await connect(world), name, options, world))
+  addImageCommand(site, world)
 }
 
 async function list({ api }: Manager, selector: string, options: JsonOption, world: World): Promise<void> {

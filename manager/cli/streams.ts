@@ -14,6 +14,7 @@ export interface StreamOptions {
 
 const WAITS_MS = [200, 500, 1_000, 2_000, 5_000]
 const waitMs = (tries: number) => WAITS_MS[tries] ?? 5_000
+const LOST = 'the connection to the manager is lost; trying again (Ctrl-C ends this)\n'
 /** After these it may be well again. */
 const PASSING = new Set(['unreachable', 'not-a-manager', 'internal', 'unavailable'])
 
@@ -25,6 +26,7 @@ export async function patiently<T>(world: World, signal: AbortSignal, ask: () =>
     } catch (error) {
       if (signal.aborted || !(error instanceof Failure) || !PASSING.has(error.code)) throw error
     }
+    if (tries === 0) world.stderr.write(LOST)
     await world.clock.sleep(waitMs(tries), signal)
   }
 }
@@ -38,7 +40,10 @@ export async function openStream(manager: Manager, path: string, world: World, o
   const ask = (id: string | undefined, abort: AbortSignal) =>
     manager.fetch(path, { headers: { accept: 'text/event-stream', ...(id === undefined ? {} : { 'last-event-id': id }) }, signal: abort })
   const first = new AbortController()
-  const begun = await ask(undefined, AbortSignal.any([signal, first.signal]))
+  const begun = await ask(undefined, AbortSignal.any([signal, first.signal])).catch((error: unknown) => {
+    if (signal.aborted) return undefined // so soon: the loop below ends at once
+    throw error
+  })
   return messages()
 
   async function* messages(): AsyncGenerator<Message> {
@@ -61,7 +66,7 @@ export async function openStream(manager: Manager, path: string, world: World, o
           if (signal.aborted) return
           if (once || (error instanceof Failure && !PASSING.has(error.code))) throw error
         }
-        if (tries === 0) world.stderr.write('the connection to the manager is lost; trying again (Ctrl-C ends this)\n')
+        if (tries === 0) world.stderr.write(LOST)
         await world.clock.sleep(waitMs(tries), signal)
         tries++
         answer = undefined

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
 import { createAuth } from '../auth/auth.ts'
 import type { App } from '../engines/http/app.ts'
 import type { Scope } from '../engines/http/scope.ts'
@@ -51,9 +52,11 @@ export interface CliRig {
 
 export async function startCliRig({
   parts = [],
+  downloads = [],
   tls,
 }: {
   parts?: readonly App[]
+  downloads?: readonly Hono[]
   tls?: { key: string; cert: string }
 } = {}): Promise<CliRig> {
   const directory = await mkdtemp(join(tmpdir(), 'bridgehead-cli-'))
@@ -74,7 +77,7 @@ export async function startCliRig({
   })
   const newKey = (scopes: readonly Scope[]) => auth.createApiKey({ organisation, user, name: 'laptop', scopes })
   const { key } = await newKey(['admin'])
-  const harness = await startHarness({ db, engines: { auth, parts } })
+  const harness = await startHarness({ db, engines: { auth, parts, downloads } })
   const answer = getRequestListener(harness.manager.app.fetch)
   const listen = async (port: number): Promise<Server> => {
     const server = tls ? createSecure(tls, answer) : createPlain(answer)
