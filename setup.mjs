@@ -69,25 +69,30 @@ const PACKAGES = {
     'openssh-server',
     'python3-swift',
   ],
+  browser: ['chromium'],
   peers: ['kea-dhcp4-server', 'kea-admin', 'dnsmasq-base', 'unbound', 'knot', 'nginx-light|nginx', 'atftpd|tftpd-hpa', 'dnsperf', 'curl'],
 }
 
 /** What each command needs and runs, on the pinned Node 24. `console`: the pages that the manager serves are built first where they are not. */
 const COMMANDS = {
-  setup: { needs: ['manager', 'images', 'media', 'builders', 'lab', 'clients'], run: [] },
+  setup: { needs: ['manager', 'images', 'media', 'builders', 'lab', 'clients', 'browser'], run: [] },
   start: { needs: ['manager', 'images', 'media'], console: true, run: ['manager/main.ts'] },
   demo: { needs: ['manager', 'images', 'lab'], console: true, run: ['test/lab/demo.ts'] },
   dev: { needs: ['manager'], console: true, run: ['test/lab/dev.ts'] },
   check: { needs: [], run: ['test/run.ts', 'check'] },
-  test: { needs: ['manager', 'images', 'media', 'lab', 'clients'], console: true, run: ['test/run.ts', 'test'] },
+  test: { needs: ['manager', 'images', 'media', 'lab', 'clients', 'browser'], console: true, run: ['test/run.ts', 'test'] },
   'test:deep': {
-    needs: ['manager', 'images', 'media', 'builders', 'firmware', 'lab', 'clients'],
+    needs: ['manager', 'images', 'media', 'builders', 'firmware', 'lab', 'clients', 'browser'],
     console: true,
     run: ['test/run.ts', 'deep'],
   },
   // Its programs are packages of their own, by image/lock/tools-*.json: nothing of them is installed here.
   image: { needs: [], run: ['manager/packagers/appliance-image/command.ts'] },
-  bench: { needs: ['manager', 'images', 'media', 'builders', 'clients', 'peers', 'lab'], console: true, run: ['test/bench/main.ts'] },
+  bench: {
+    needs: ['manager', 'images', 'media', 'builders', 'clients', 'peers', 'lab', 'browser'],
+    console: true,
+    run: ['test/bench/main.ts'],
+  },
 }
 
 const say = (line) => process.stderr.write(`setup: ${line}\n`)

@@ -3,6 +3,7 @@ import { Notifications } from '@mantine/notifications'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { ApiProblem } from './api/problem.ts'
+import { nonce } from './nonce.ts'
 import { router } from './router.tsx'
 import { theme, variables } from './theme.ts'
 
@@ -17,8 +18,6 @@ const queries = new QueryClient({
     mutations: { networkMode: 'always' },
   },
 })
-
-const nonce = () => document.querySelector<HTMLMetaElement>('meta[name=csp-nonce]')?.content ?? ''
 
 export function App() {
   return (

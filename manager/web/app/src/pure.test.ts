@@ -7,6 +7,7 @@ import { ago } from './parts/ago.ts'
 import { ticks, usualMs } from './parts/boot-times.ts'
 import { asFormPaths, restOf } from './parts/form-errors.ts'
 import { lanInput, lanOutput } from './parts/lan-input.ts'
+import { rebased } from './parts/rebase.ts'
 import { readSelector } from './parts/selector.ts'
 import { readTags, tagLines } from './parts/tags.ts'
 import { hostVerdict, overviewSentence, type Site, siteVerdict } from './verdict.ts'
@@ -158,4 +159,11 @@ test('a wish for media leaves out what was not asked for', () => {
     vlan: 12,
     console: { serial: {} },
   })
+})
+
+test('a form takes over what somebody else changed, unless both changed the same field', () => {
+  const base = { name: 'a', lans: [1] }
+  expect(rebased(base, { name: 'b', lans: [1] }, { name: 'a', lans: [2] })).toEqual({ name: 'b', lans: [2] })
+  expect(rebased(base, { name: 'b', lans: [1] }, { name: 'c', lans: [1] })).toBeUndefined()
+  expect(rebased(base, { name: 'b', lans: [1] }, { name: 'b', lans: [1] })).toEqual({ name: 'b', lans: [1] })
 })

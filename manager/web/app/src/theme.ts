@@ -30,5 +30,10 @@ export const theme = createTheme({
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: { '--mantine-color-dimmed': '#5c636a', '--mantine-color-placeholder': '#6c757d', '--mantine-color-error': '#c92a2a' },
-  dark: { '--mantine-color-dimmed': '#a6adb4', '--mantine-color-placeholder': '#868e96', '--mantine-color-error': '#ff8787' },
+  dark: {
+    '--mantine-color-dimmed': '#a6adb4',
+    '--mantine-color-placeholder': '#868e96',
+    '--mantine-color-error': '#ff8787',
+    '--mantine-color-anchor': '#74c0fc',
+  },
 })

@@ -1,23 +1,24 @@
 import { Button, Group, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
 import { api } from '../api/client.ts'
-import { ApiProblem } from '../api/problem.ts'
 import { profilesQuery } from '../api/queries.ts'
 import { restOf } from '../parts/form-errors.ts'
 import { Section } from '../parts/page.tsx'
 import { readTags, tagLines } from '../parts/tags.ts'
+import { useRebase } from '../parts/use-rebase.ts'
 import { useSave } from '../parts/use-save.ts'
 import type { Host } from '../verdict.ts'
 
+const valuesOf = ({ name, ip = '', profile = '', tags }: Host) => ({ name, ip, profile, tags: tagLines(tags) })
+
 export function HostSettings({ host }: { host: Host }) {
-  const [base, setBase] = useState(host)
   const profiles = useQuery(profilesQuery)
   const form = useForm({
-    initialValues: { name: base.name, ip: base.ip ?? '', profile: base.profile ?? '', tags: tagLines(base.tags) },
+    initialValues: valuesOf(host),
     validate: { tags: (text) => readTags(text).why ?? null },
   })
+  const { base, adopt, stale } = useRebase(host, form, valuesOf)
   const save = useSave(
     async ({ name, ip, profile, tags }: typeof form.values) =>
       (
@@ -35,13 +36,9 @@ export function HostSettings({ host }: { host: Host }) {
     {
       old: [['hosts']],
       form,
-      done(saved) {
-        setBase(saved)
-        form.resetDirty()
-      },
+      done: (saved) => adopt(saved, valuesOf(saved)),
     },
   )
-  const stale = save.error instanceof ApiProblem && save.error.code === 'revision-stale'
   const rest = stale ? undefined : restOf(save.error, ['name', 'ip', 'profile', 'tags'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
@@ -71,8 +68,8 @@ export function HostSettings({ host }: { host: Host }) {
               Somebody else saved this machine first: name {host.name}, address {host.ip ?? 'any'}, tags{' '}
               {tagLines(host.tags).replaceAll('\n', ', ') || 'none'}.
             </Text>
-            <Button size="xs" variant="default" onClick={() => setBase(host)}>
-              Keep mine, save again
+            <Button size="xs" variant="default" onClick={() => adopt(host, form.getValues())}>
+              Keep mine
             </Button>
           </Group>
         )}
@@ -82,7 +79,7 @@ export function HostSettings({ host }: { host: Host }) {
           </Text>
         )}
         <Group>
-          <Button type="submit" loading={save.isPending} disabled={!form.isDirty()}>
+          <Button type="submit" loading={save.isPending} disabled={!form.isDirty() || stale}>
             Save
           </Button>
         </Group>

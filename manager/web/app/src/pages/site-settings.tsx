@@ -1,19 +1,20 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { useState } from 'react'
 import { api } from '../api/client.ts'
-import { ApiProblem } from '../api/problem.ts'
 import { restOf } from '../parts/form-errors.ts'
 import { LanFields } from '../parts/lan-fields.tsx'
 import { type LanInput, lanInput, lanOutput } from '../parts/lan-input.ts'
 import { Section } from '../parts/page.tsx'
+import { useRebase } from '../parts/use-rebase.ts'
 import { useSave } from '../parts/use-save.ts'
 import type { Site } from '../verdict.ts'
 
 /** The settings that are edited here; what changes elsewhere meanwhile is shown, never overwritten. */
+const valuesOf = ({ name, lans }: Site) => ({ name, lans: lans.map(lanInput) })
+
 export function SettingsTab({ site }: { site: Site }) {
-  const [base, setBase] = useState(site)
-  const form = useForm<{ name: string; lans: LanInput[] }>({ initialValues: { name: base.name, lans: base.lans.map(lanInput) } })
+  const form = useForm<{ name: string; lans: LanInput[] }>({ initialValues: valuesOf(site) })
+  const { base, adopt, stale } = useRebase(site, form, valuesOf)
   const save = useSave(
     async ({ name, lans }: typeof form.values) =>
       (
@@ -25,13 +26,9 @@ export function SettingsTab({ site }: { site: Site }) {
     {
       old: [['sites']],
       form,
-      done(saved) {
-        setBase(saved)
-        form.resetDirty()
-      },
+      done: (saved) => adopt(saved, valuesOf(saved)),
     },
   )
-  const stale = save.error instanceof ApiProblem && save.error.code === 'revision-stale'
   const rest = stale ? undefined : restOf(save.error, ['name', 'lans'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
@@ -41,12 +38,8 @@ export function SettingsTab({ site }: { site: Site }) {
             mine={form.values}
             theirs={site}
             base={base}
-            keepMine={() => setBase(site)}
-            takeTheirs={() => {
-              setBase(site)
-              form.setValues({ name: site.name, lans: site.lans.map(lanInput) })
-              save.reset()
-            }}
+            keepMine={() => adopt(site, form.getValues())}
+            takeTheirs={() => adopt(site, valuesOf(site))}
           />
         )}
         <Section title="Site">
@@ -73,7 +66,7 @@ export function SettingsTab({ site }: { site: Site }) {
           </Text>
         )}
         <Group>
-          <Button type="submit" loading={save.isPending} disabled={!form.isDirty() && !stale}>
+          <Button type="submit" loading={save.isPending} disabled={!form.isDirty() || stale}>
             Save
           </Button>
           <Button
@@ -143,8 +136,8 @@ function Merge(props: { mine: { name: string; lans: LanInput[] }; theirs: Site; 
           <Button size="xs" variant="default" onClick={takeTheirs}>
             Take theirs
           </Button>
-          <Button size="xs" onClick={keepMine} type="submit">
-            Save mine over theirs
+          <Button size="xs" onClick={keepMine}>
+            Keep mine
           </Button>
         </Group>
       </Stack>

@@ -8,10 +8,10 @@ import { EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 import { useComputedColorScheme } from '@mantine/core'
 import { useEffect, useRef } from 'react'
+import { nonce } from '../nonce.ts'
 
 export type ScriptKind = 'ipxe' | 'preseed' | 'kickstart' | 'cloud-init' | 'bash'
 
-const nonce = () => document.querySelector<HTMLMetaElement>('meta[name=csp-nonce]')?.content ?? ''
 const frame = EditorView.theme({
   '&': {
     fontSize: '13px',
