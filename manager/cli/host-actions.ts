@@ -1,14 +1,13 @@
 import { Platform } from '@bridgehead/shared/model/state.ts'
 import { createScreen } from '@bridgehead/shared/text/screen.ts'
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { connect, type Manager } from './api.ts'
 import { bootLines, isLive } from './boot-lines.ts'
 import { explainLines } from './explain-lines.ts'
 import { openFacts } from './fact-stream.ts'
 import { Failure } from './failure.ts'
 import { addressOf, findHost } from './find-host.ts'
-import { checked, command, type JsonOption, pairs } from './options.ts'
+import { choice, command, type JsonOption, pairs, whole } from './options.ts'
 import { createPrinter } from './print.ts'
 import type { Host } from './shapes.ts'
 import { patiently } from './streams.ts'
@@ -47,7 +46,7 @@ export function addHostActions(host: Command, world: World): void {
     .action(async (names: string[], options: InstallOptions) => install(await connect(world), names, options, world))
   command(host, 'explain', 'what the site would tell a host at its next boot, and why')
     .argument('<host>', HOST)
-    .option('--platform <platform>', `if its firmware were ${Platform.options.join(', ')}`, checked(Platform))
+    .addOption(choice('--platform <platform>', 'if its firmware were that', Platform))
     .option('--script', 'the script that it would get, and nothing else')
     .action(async (name: string, { platform, script, ...options }: JsonOption & { platform?: Platform; script?: true }) => {
       const manager = await connect(world)
@@ -61,7 +60,7 @@ export function addHostActions(host: Command, world: World): void {
     })
   command(host, 'timeline', 'the boots of a host, step by step, as bars')
     .argument('<host>', HOST)
-    .option('--boots <number>', 'so many, newest first', checked(z.coerce.number('expected a number').int().min(1)), 1)
+    .option('--boots <number>', 'so many, newest first', whole(1, 1000), 1)
     .option('--why', 'what was decided on the way, and why')
     .option('-f, --follow', 'go on while it boots')
     .action(async (name: string, options: TimelineOptions) => {

@@ -4,7 +4,7 @@ import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { findHost } from './find-host.ts'
 import { addHostActions } from './host-actions.ts'
-import { checked, checkSelector, command, group, type JsonOption } from './options.ts'
+import { checkSelector, choice, command, group, type JsonOption } from './options.ts'
 import { createPrinter, facts, table } from './print.ts'
 import type { Host } from './shapes.ts'
 import { byUrgency, hostVerdict, sign, summary } from './verdicts.ts'
@@ -21,7 +21,7 @@ export function addHostCommands(program: Command, world: World): void {
   command(host, 'ls', 'hosts, those that need you first')
     .argument('[selector]', "such as 'region=nuremberg,role in (edge,db),!gpu'", '')
     .option('--site <site>', 'of this site only')
-    .option('--status <status>', `of ${HostStatus.options.join(', ')}`, checked(HostStatus))
+    .addOption(choice('--status <status>', 'in this state only', HostStatus))
     .action(async (selector: string, options: ListOptions) => list(await connect(world), checkSelector(selector), options, world))
   command(host, 'show', 'one host')
     .argument('<host>', HOST)

@@ -8,7 +8,7 @@ import { connect, type Manager } from './api.ts'
 import { download } from './download.ts'
 import { Failure } from './failure.ts'
 import { awaitMade, type Made } from './making.ts'
-import { checked, command, type JsonOption } from './options.ts'
+import { choice, command, type JsonOption } from './options.ts'
 import { createPrinter, type Printer } from './print.ts'
 import type { Ticket } from './shapes.ts'
 import type { World } from './world.ts'
@@ -28,8 +28,8 @@ interface ImageOptions extends JsonOption {
 export function addImageCommand(site: Command, world: World): void {
   command(site, 'image', "the card or stick that becomes a site's appliance, with a one-time token inside")
     .argument('<site>', 'name or id')
-    .option('--board <board>', Board.options.join(', '), checked(Board), 'x86_64' as const)
-    .option('--format <format>', Formats.options.join(', '), checked(Formats), 'img.xz' as const)
+    .addOption(choice('--board <board>', 'what the box is', Board).default('x86_64'))
+    .addOption(choice('--format <format>', 'of what is fetched', Formats).default('img.xz'))
     .option('-o, --output <file>', 'fetch it, into this file or directory')
     .option('--build', 'build the image first, where there is none')
     .option('--config', 'only its bridgehead.json, for the daemon on a Debian machine of yours')

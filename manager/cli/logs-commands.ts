@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { connect, type Manager } from './api.ts'
 import { createFactLines } from './fact-lines.ts'
 import { type Fact, newestSeq, openFacts } from './fact-stream.ts'
 import { findHost } from './find-host.ts'
-import { checked, command, type JsonOption } from './options.ts'
+import { command, type JsonOption, whole } from './options.ts'
 import { createPrinter } from './print.ts'
 import type { World } from './world.ts'
 
@@ -21,12 +20,8 @@ export function addLogsCommand(program: Command, world: World): void {
     .option('-f, --follow', 'go on as it happens')
     .option('--site <site>', 'at this site only')
     .option('--host <host>', 'of this host only')
-    .option('-n, --lines <number>', 'so many', checked(z.coerce.number('expected 0 to 10000').int().min(0).max(10_000)), 50)
-    .option(
-      '--after <seq>',
-      'everything after the fact with this number (`seq` in --json)',
-      checked(z.coerce.number('expected a number').int().min(0)),
-    )
+    .option('-n, --lines <number>', 'so many', whole(0, 10_000), 50)
+    .option('--after <seq>', 'everything after the fact with this number (`seq` in --json)', whole(0, Number.MAX_SAFE_INTEGER))
     .action(async (options: LogOptions) => logs(await connect(world), options, world))
 }
 

@@ -7,7 +7,7 @@ import { connect, type Manager } from './api.ts'
 import { download } from './download.ts'
 import { Failure } from './failure.ts'
 import { awaitMade } from './making.ts'
-import { checked, command, group, type JsonOption, listOf } from './options.ts'
+import { choice, command, group, type JsonOption, listOf, whole } from './options.ts'
 import { count, createPrinter, type Printer, table } from './print.ts'
 import { readText } from './script-commands.ts'
 import type { Media, MediaRecipe } from './shapes.ts'
@@ -38,11 +38,11 @@ export function addMediaCommands(program: Command, world: World): void {
     .option('--site <site>', "boots from this site's appliance ...")
     .option('--url <url>', '... or what lies at this address')
     .option('--script <file>', '... or by this iPXE script; - is standard input')
-    .option('-o, --output <kinds>', `${Outputs.options.join(', ')}; iso unless told`, listOf(Outputs))
-    .option('--arch <architectures>', `${Architectures.options.join(', ')}; both unless told`, listOf(Architectures))
+    .addOption(choice('-o, --output <kinds>', 'what is made, by commas; iso unless told', Outputs).argParser(listOf(Outputs)))
+    .addOption(choice('--arch <architectures>', 'for what, by commas; both unless told', Architectures).argParser(listOf(Architectures)))
     .option('--name <name>', "begins the files' names")
     .option('--ca <file>', 'PEM of the authorities that HTTPS servers are checked against')
-    .option('--vlan <tag>', 'to boot in', checked(z.coerce.number('expected 1 to 4094').int().min(1).max(4094)))
+    .option('--vlan <tag>', 'to boot in', whole(1, 4094))
     .option('--recipe <file>', 'the whole recipe in JSON; other options come before what it says')
     .option('-d, --download <directory>', 'fetch the files when they are there')
     .option('--detach', 'do not wait')

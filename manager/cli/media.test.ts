@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { steppedClock } from '@bridgehead/shared/clock.ts'
+import { silentLog } from '@bridgehead/shared/log.ts'
 import { Hono } from 'hono'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { testBucket } from '../engines/bucket/test-bucket.ts'
@@ -41,10 +42,10 @@ beforeEach(async () => {
     ...testBucket('/nowhere', clock),
     getDocument: async (at: string) => documents.get(at),
     putDocument: async (at: string, value: unknown) => void documents.set(at, JSON.parse(JSON.stringify(value))),
-    async *listDocuments(prefix: string) {
+    async *listDocuments(prefix = '') {
       yield* [...documents.keys()].filter((at) => at.startsWith(prefix))
     },
-    head: async () => ({ bytes: ISO.length }),
+    head: async (hash: string) => ({ sha256: hash, bytes: ISO.length }),
     presign: async (hash: string) => `/bucket/${hash}`,
   }
   const apt = { archive: nothing, reach: nothing, fingerprint: nothing }
@@ -55,7 +56,7 @@ beforeEach(async () => {
       bucket,
       apt,
       clock,
-      log: { debug() {}, info() {}, warn() {}, error() {} } as never,
+      log: silentLog,
       workDirectory: '/nowhere',
     }),
     findSite: async () => undefined,

@@ -1,5 +1,5 @@
 import { parseSelector, SelectorError } from '@bridgehead/shared/model/tags.ts'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { z } from 'zod'
 import { Failure, marked } from './failure.ts'
 
@@ -18,12 +18,26 @@ export function group(parent: Command, name: string, description: string): Comma
   return parent.command(name).description(description)
 }
 
+/** An option that is one of few words; help and completion name them. */
+export function choice(flags: string, description: string, { options }: { options: readonly string[] }): Option {
+  return new Option(flags, description).choices(options)
+}
+
 /** An option's value by its schema; the refusal says what was expected. */
 export function checked<T>(schema: z.ZodType<T, unknown>): (text: string) => T {
   return (text) => {
     const read = schema.safeParse(text)
     if (read.success) return read.data
     throw new InvalidArgumentError(read.error.issues.map((issue) => issue.message).join('; '))
+  }
+}
+
+/** A whole number between these two, both included. */
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (number >= least && number <= most) return number
+    throw new InvalidArgumentError(`expected a whole number, ${least} to ${most}`)
   }
 }
 

@@ -45,18 +45,20 @@ export function unreachable({ url, pinned }: Asking, cause: unknown): Failure {
       next: [`see its fingerprint and accept it: bridgehead login --url ${url}`],
       cause,
     })
+  const first =
+    code === 'EPROTO'
+      ? `does it speak plain HTTP? bridgehead login --url ${url.replace(/^https/, 'http')}`
+      : !secure && WHY[code] === CUT
+        ? `does it want TLS? bridgehead login --url ${url.replace(/^http/, 'https')}`
+        : 'does the manager run? npm start'
   return new Failure(`${url} does not answer: ${WHY[code] ?? (message || code)}`, {
     code: 'unreachable',
-    next: [
-      code === 'EPROTO'
-        ? `does it speak plain HTTP? bridgehead login --url ${url.replace(/^https/, 'http')}`
-        : 'does the manager run? npm start',
-      'another address: bridgehead login --url URL',
-    ],
+    next: [first, 'another address: bridgehead login --url URL'],
     cause,
   })
 }
 
+const CUT = 'the connection was cut'
 const CERTIFICATE_CODES = /CERT|SELF_SIGNED|ISSUER|CRL|SIGNATURE|ALTNAME/
 const WHY: Record<string, string> = {
   ECONNREFUSED: 'connection refused, nothing listens there',
@@ -66,8 +68,8 @@ const WHY: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: 'no answer in time',
   EHOSTUNREACH: 'no way to that machine',
   ENETUNREACH: 'no way to that network',
-  ECONNRESET: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
+  ECONNRESET: CUT,
+  UND_ERR_SOCKET: CUT,
   EPROTO: 'it does not speak TLS there',
 }
 

@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { openFacts } from './fact-stream.ts'
 import { Failure } from './failure.ts'
-import { checked, checkSelector, command, type JsonOption } from './options.ts'
+import { checkSelector, command, type JsonOption, whole } from './options.ts'
 import { count, createPrinter, facts, type Printer, table } from './print.ts'
 import { watchRun } from './run-watch.ts'
 import type { NewRun, Run, Site } from './shapes.ts'
@@ -16,17 +15,13 @@ export interface RunOptions extends JsonOption {
   deadline?: number
   detach?: true
 }
-const seconds = (least: number, most: number) => {
-  const expected = `expected ${least} to ${most} seconds`
-  return checked(z.coerce.number(expected).int(expected).min(least, expected).max(most, expected))
-}
 
 /** What every command that starts a run takes. */
 export function runOptions(made: Command): Command {
   return made
     .option('--user <name>', 'who runs it there (root)')
-    .option('--timeout <seconds>', 'ends it on a host after so long (600)', seconds(1, 86_400))
-    .option('--deadline <seconds>', 'how long the order waits for a site that is away (3600)', seconds(10, 604_800))
+    .option('--timeout <seconds>', 'ends it on a host after so long (600)', whole(1, 86_400))
+    .option('--deadline <seconds>', 'how long the order waits for a site that is away (3600)', whole(10, 604_800))
     .option('--detach', 'do not wait for the output')
 }
 
@@ -41,7 +36,7 @@ export function addRunCommands(program: Command, world: World): void {
   command(program, 'runs', 'runs, newest first; one of them with its output')
     .argument('[run]', 'its id')
     .option('-f, --follow', 'go on watching')
-    .option('--limit <number>', 'so many', checked(z.coerce.number('expected a number').int().min(1).max(1000)), 20)
+    .option('--limit <number>', 'so many', whole(1, 1000), 20)
     .action(async (id: string | undefined, { follow, limit, ...options }: JsonOption & { follow?: true; limit: number }) => {
       const manager = await connect(world)
       const printer = createPrinter(world, options)

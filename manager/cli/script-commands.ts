@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { Failure } from './failure.ts'
-import { checked, checkSelector, command, group, type JsonOption, pairs } from './options.ts'
+import { checkSelector, choice, command, group, type JsonOption, pairs } from './options.ts'
 import { count, createPrinter, table } from './print.ts'
 import { type RunOptions, runOptions, startRun } from './run-commands.ts'
 import type { World } from './world.ts'
@@ -19,7 +19,7 @@ export function addScriptCommands(program: Command, world: World): void {
   command(script, 'add', 'make a script, or its next version')
     .argument('<name>')
     .argument('<file>', '- is standard input')
-    .option('--kind <kind>', `${ScriptKind.options.join(', ')}; by the file's ending unless told`, checked(ScriptKind))
+    .addOption(choice('--kind <kind>', "by the file's ending unless told", ScriptKind))
     .action(async (name: string, file: string, options: JsonOption & { kind?: Kind }) => {
       await add(await connect(world), name, file, options, world)
     })

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { addImageCommand } from './image-command.ts'
-import { checked, checkSelector, command, group, type JsonOption, pairs } from './options.ts'
+import { checkSelector, choice, command, group, type JsonOption, pairs } from './options.ts'
 import { count, createPrinter, facts, table } from './print.ts'
 import type { NewSite, Site } from './shapes.ts'
 import { byUrgency, sign, siteVerdict, summary } from './verdicts.ts'
@@ -28,7 +28,7 @@ export function addSiteCommands(program: Command, world: World): void {
       "the appliance's own address with its prefix, such as 192.168.1.2/24 or shop=192.168.1.2/24; may be given again",
       lans,
     )
-    .option('--mode <mode>', `of each lan: ${LanMode.options.join(', ')}`, checked(LanMode), 'proxy' as const)
+    .addOption(choice('--mode <mode>', 'of each lan', LanMode).default('proxy'))
     .option('--tag <key=value>', 'may be given again', pairs)
     .action(async (name: string, options: NewSiteOptions) => add(await connect(world), name, options, world))
   command(site, 'show', 'one site, with what it waits for')

@@ -3,11 +3,10 @@ import { text } from 'node:stream/consumers'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { createLog } from '@bridgehead/shared/log.ts'
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { workerUserRules } from '../engines/bus/worker-user.ts'
 import { QueueList, type QueueName, queueKeys, WORKER_QUEUES } from '../engines/jobs/queues.ts'
 import { readWorkerConfig } from '../worker-config.ts'
-import { checked } from './options.ts'
+import { checked, whole } from './options.ts'
 import { plainLines } from './plain-lines.ts'
 
 /** A supervisor waits longer than this before it kills. */
@@ -19,12 +18,7 @@ export function addWorkerCommands(program: Command): void {
     .command('worker')
     .description('builds loaders and packages media for a manager, on any machine that reaches its Redis and its bucket')
     .option('--queues <names>', `which jobs, of ${WORKER_QUEUES.join(',')}`, checked(QueueList), [...WORKER_QUEUES])
-    .option(
-      '--concurrency <number>',
-      'jobs at a time, of each queue',
-      checked(z.coerce.number('expected 1 to 64').int('expected 1 to 64').min(1, 'expected 1 to 64').max(64, 'expected 1 to 64')),
-      1,
-    )
+    .option('--concurrency <number>', 'jobs at a time, of each queue', whole(1, 64), 1)
     .option('--json', 'log one JSON object a line, as the manager does')
     .addHelpText(
       'after',
