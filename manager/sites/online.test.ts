@@ -1,5 +1,7 @@
+import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Harness, newSite, startHarness } from '../harness.ts'
+import { impatient } from './online.ts'
 
 let h: Harness
 let site: string
@@ -30,4 +32,12 @@ test('while Redis is away nobody knows, and the list comes all the same', async 
     ['berlin', undefined],
     ['paris', undefined],
   ])
+})
+
+test('a Redis that does not answer is waited for a second', async () => {
+  const clock = steppedClock(0)
+  const asked = impatient(() => new Promise(() => undefined), clock)(['a'])
+  clock.advance(1_000)
+  await expect(asked).rejects.toThrow('Redis did not answer within 1000 ms')
+  await expect(impatient(async () => new Map(), clock)(['a'])).resolves.toEqual(new Map())
 })
