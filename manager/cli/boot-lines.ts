@@ -39,7 +39,7 @@ function sentence(boot: Boot, status: string, now: number): string {
   if (stage === 'failed') return `failed ${ago(boot.endedAt, now)}, after ${took}${last?.detail ? `: ${printable(last.detail)}` : ''}`
   if (status === 'installing' && !ENDS.has(stage))
     return `silent since "${stage}" ${ago(boot.endedAt, now)}; look at its screen or serial console`
-  return `booted ${ago(boot.startedAt, now)}, ${count(boot.stages.length, 'step')} in ${took}, last "${stage}"`
+  return `booted ${ago(boot.startedAt, now)}, ${count(new Set(boot.stages.map((one) => one.stage)).size, 'step')} in ${took}, last "${stage}"`
 }
 
 export function isLive(boot: Boot, status: string, now: number): boolean {

@@ -18,6 +18,13 @@ type Architecture = NonNullable<MediaRecipe['architectures']>[number]
 const Outputs = z.enum(['iso', 'usb', 'pi', 'pxe', 'secure-boot', 'bundle'] satisfies Output[])
 const Architectures = z.enum(['x86_64', 'arm64'] satisfies Architecture[])
 
+/** iPXE's names of its platforms, in plain words. */
+const PLATFORMS: Record<Media['ways'][number]['platform'], string> = {
+  bin: 'BIOS',
+  'bin-x86_64-efi': 'UEFI x86_64',
+  'bin-arm64-efi': 'UEFI arm64',
+}
+
 interface BuildOptions extends JsonOption {
   site?: string
   url?: string
@@ -72,7 +79,8 @@ async function build(manager: Manager, options: BuildOptions, world: World): Pro
   const json = await recipeOf(rest, world)
   const printer = createPrinter(world, rest)
   const asked = await (await manager.api.media.media.$post({ json })).json()
-  for (const { platform, way, why } of asked.ways) printer.note(`  ${platform}: ${way}, ${why}`)
+  for (const [reason, ways] of Map.groupBy(asked.ways, ({ way, why }) => `${way}: ${why}`))
+    printer.note(`  ${ways.map(({ platform }) => PLATFORMS[platform]).join(', ')}: ${reason}`)
   const again = `bridgehead media get ${asked.hash}`
   if (detach) {
     if (printer.json) return printer.value(asked)

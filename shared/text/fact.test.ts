@@ -32,7 +32,7 @@ const ROWS: [Pick<AnyEvent, 'kind' | 'data'>, string][] = [
   [{ kind: 'script.render-failed', data: { script: 's', why: 'line 1' } }, 'script s does not render: line 1'],
   [{ kind: 'command.refused', data: { command: 'c', why: 'too late' } }, 'refused an order: too late'],
   [{ kind: 'run.started', data: { run: 'r', ip } }, 'runs a script at 192.168.1.50'],
-  [{ kind: 'run.output', data: { run: 'r', seq: 0, stream: 'stdout', text: 'hello\n' } }, 'stdout: hello'],
+  [{ kind: 'run.output', data: { run: 'r', seq: 0, stream: 'stdout', text: 'hello\nworld\n' } }, 'stdout: hello ↵ world'],
   [{ kind: 'run.finished', data: { run: 'r', exitCode: 0, ms: 1200 } }, 'script ended with exit code 0 after 1.2 s'],
   [{ kind: 'appliance.started', data: { version: '0.1.0', sshPublicKey: 'k' } }, 'appliance started, version 0.1.0'],
   [{ kind: 'appliance.update', data: { release: 'r', version: '0.2.0', phase: 'refused', why: 'old' } }, 'update to 0.2.0: refused: old'],

@@ -50,7 +50,7 @@ function words({ kind, data }: Words): string {
     case 'run.started':
       return `runs a script at ${data.ip}`
     case 'run.output':
-      return `${data.stream}: ${data.text.trimEnd()}`
+      return `${data.stream}: ${data.text.trimEnd().replaceAll('\n', ' ↵ ')}`
     case 'run.finished':
       return `${data.error === undefined ? `script ended with exit code ${data.exitCode ?? 'none'}` : `script failed: ${data.error}`} after ${formatMs(data.ms)}`
     case 'appliance.started':
