@@ -58,9 +58,9 @@ export const somebody = (organisation: string, scopes: readonly Scope[] = SCOPES
 })
 
 export async function startHarness(
-  options: { log?: Log; loaders?: Record<string, ArtifactRef>; db?: Db; engines?: Partial<Engines> } = {},
+  options: { now?: number; log?: Log; loaders?: Record<string, ArtifactRef>; db?: Db; engines?: Partial<Engines> } = {},
 ): Promise<Harness> {
-  const clock = steppedClock(1_795_000_000_000)
+  const clock = steppedClock(options.now ?? 1_795_000_000_000)
   const db = options.db ?? (await openStore(':memory:'))
   const log = options.log ?? silentLog
   const signingKey = key()

@@ -54,10 +54,13 @@ export async function startCliRig({
   parts = [],
   downloads = [],
   tls,
+  now,
 }: {
   parts?: readonly App[]
   downloads?: readonly Hono[]
   tls?: { key: string; cert: string }
+  /** What the manager's clock shows at first. */
+  now?: number
 } = {}): Promise<CliRig> {
   const directory = await mkdtemp(join(tmpdir(), 'bridgehead-cli-'))
   const db = await openStore(':memory:')
@@ -77,7 +80,7 @@ export async function startCliRig({
   })
   const newKey = (scopes: readonly Scope[]) => auth.createApiKey({ organisation, user, name: 'laptop', scopes })
   const { key } = await newKey(['admin'])
-  const harness = await startHarness({ db, engines: { auth, parts, downloads } })
+  const harness = await startHarness({ db, engines: { auth, parts, downloads }, ...(now === undefined ? {} : { now }) })
   const answer = getRequestListener(harness.manager.app.fetch)
   const listen = async (port: number): Promise<Server> => {
     const server = tls ? createSecure(tls, answer) : createPlain(answer)
