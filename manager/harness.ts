@@ -230,6 +230,7 @@ function fakeAuth(current: () => Principal | undefined): Auth {
       find: async () => Promise.reject(notFound('invitation', 'of this code')),
       accept: async () => Promise.reject(notFound('invitation', 'of this code')),
     },
+    changePassword: async () => undefined,
     signOut: async () => new Headers(),
     hasAccounts: async () => true,
     createOwner: no,

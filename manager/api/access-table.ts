@@ -41,6 +41,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   'GET /session': 'own',
   'POST /session': 'open',
   'POST /session/signout': 'own',
+  'POST /session/password': 'own',
   'GET /api-keys': 'own',
   'POST /api-keys': 'own',
   'DELETE /api-keys/{id}': { names: ({ apiKey }) => `/api-keys/${apiKey}` },

@@ -8,6 +8,7 @@ export const ACTIONS: Readonly<Record<string, string | null>> = {
   'POST /api/auth/sign-in/email': 'session.start',
   'POST /session': 'session.start',
   'POST /session/signout': 'session.end',
+  'POST /session/password': 'password.change',
 
   'POST /members/invitations': 'invitation.create',
   'DELETE /members/invitations/{id}': 'invitation.delete',

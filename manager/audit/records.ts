@@ -73,6 +73,9 @@ export async function listEntries(
   })
 }
 
+/** An id or a hash, so no name that a person gave: there is no index by name. */
+const MADE_BY_US = /^([0-9a-f-]{36}|[0-9a-f]{64})$/
+
 /** A path names a thing by id or by name; what is missing of both, the newest entry about it may know. */
 async function completed(db: Db, organisation: string, action: string, target: Target): Promise<Target> {
   const { id, name } = target
@@ -86,6 +89,7 @@ async function completed(db: Db, organisation: string, action: string, target: T
     .where('target_id', 'is not', null)
     .where('target_name', 'is not', null)
     .orderBy('seq', 'desc')
-  const row = (await known.where('target_id', '=', id).executeTakeFirst()) ?? (await known.where('target_name', '=', id).executeTakeFirst())
+  const byId = await known.where('target_id', '=', id).executeTakeFirst()
+  const row = byId ?? (MADE_BY_US.test(id) ? undefined : await known.where('target_name', '=', id).executeTakeFirst())
   return row ? { id: row.target_id ?? id, name: row.target_name ?? undefined } : target
 }

@@ -44,6 +44,11 @@ export interface Auth {
   members: Members
   /** Undefined when this person is no member of the organisation, or is no person. */
   session(organisation: string, user: string): Promise<SessionInfo | undefined>
+  /**
+   * Changes the password of whoever sends these headers and ends all other sessions; the answer carries a new cookie. Undefined: `currentPassword`
+   * is wrong, which counts as a wrong sign-in.
+   */
+  changePassword(headers: Headers, person: { email: string; currentPassword: string; password: string }): Promise<Headers | undefined>
   /** Ends the session that these headers carry; the answer takes the cookie away. */
   signOut(headers: Headers): Promise<Headers>
   hasAccounts(): Promise<boolean>
@@ -179,6 +184,11 @@ export function createAuth({ clock, random, ...given }: AuthOptions): Auth {
       if (!person || !group) return undefined
       const { id, name, email } = person
       return { user: { id, name, email }, organisation: { id: organisation, name: group.name }, role: roleOf(member.role) }
+    },
+    async changePassword(headers, { email, currentPassword, password }) {
+      const body = { currentPassword, newPassword: password, revokeOtherSessions: true }
+      const answer = await counted(email, () => auth.api.changePassword({ headers, body, asResponse: true }))
+      return answer.ok ? answer.headers : undefined
     },
     async signOut(headers) {
       return (await auth.api.signOut({ headers, asResponse: true })).headers

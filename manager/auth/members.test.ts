@@ -192,6 +192,27 @@ test('two owners who remove each other at once: one stays', async () => {
   expect((await members()).filter((one) => one.role === 'owner')).toHaveLength(1)
 })
 
+test('a person changes the password; every other session ends, and the old password with it', async () => {
+  const here = cookies.cat
+  await signIn('cat')
+  const there = cookies.cat
+  const change = (current: string, password: string) => ask('cat', 'POST', '/session/password', { currentPassword: current, password })
+  expect((await change('not this one', 'another password')).body).toMatchObject({ status: 400, errors: [{ field: 'currentPassword' }] })
+  expect((await change(PASSWORD, 'short')).body).toMatchObject({ status: 400, errors: [{ field: 'password' }] })
+  const changed = await change(PASSWORD, 'another password')
+  expect([changed.status, changed.body.user.email]).toEqual([200, 'cat@example.com'])
+  for (const cookie of [here, there]) {
+    cookies.cat = cookie ?? ''
+    expect((await ask('cat', 'GET', '/session')).status).toBe(401)
+  }
+  cookies.cat = changed.headers.get('set-cookie')?.split(';')[0] ?? ''
+  expect((await ask('cat', 'GET', '/session')).status).toBe(200)
+  expect(await signIn('cat')).toBe(401)
+  cookies.cat = changed.headers.get('set-cookie')?.split(';')[0] ?? ''
+  expect((await change('another password', PASSWORD)).status).toBe(200)
+  expect(await signIn('cat')).toBe(200)
+})
+
 test('who is removed is out at once, and may be invited anew', async () => {
   const id = await idOf('cat')
   expect((await ask('ada', 'DELETE', `/members/${id}`)).status).toBe(204)
@@ -213,15 +234,23 @@ test("another organisation's people and invitations are not found", async () => 
     expect([answer.status, answer.body.code]).toEqual([404, 'not-found'])
 })
 
-test('the audit log tells of all of it, and knows no code', async () => {
+test('the audit log tells of all of it, and knows no code and no password', async () => {
   const { items } = (await ask('ada', 'GET', '/audit?limit=500')).body
   const actions = new Set(items.map((one: { action: string }) => one.action))
-  for (const action of ['invitation.create', 'invitation.accept', 'invitation.delete', 'member.change', 'member.delete', 'session.start'])
+  for (const action of [
+    'invitation.create',
+    'invitation.accept',
+    'invitation.delete',
+    'member.change',
+    'member.delete',
+    'session.start',
+    'password.change',
+  ])
     expect(actions).toContain(action)
   const accepted = items.find((one: { action: string }) => one.action === 'invitation.accept')
   expect(accepted).toMatchObject({
     actor: { kind: 'user', name: 'cat@example.com' },
     detail: { name: 'Cat again', password: '(not kept)' },
   })
-  expect(JSON.stringify(items)).not.toMatch(/\.[\w-]{43}/)
+  expect(JSON.stringify(items)).not.toMatch(new RegExp(`\\.[\\w-]{43}|${PASSWORD}|another password|not this one`))
 })

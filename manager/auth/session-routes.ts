@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type AppEnv, body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
-import { Problem } from '../engines/http/problem.ts'
+import { invalidField, Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES } from '../engines/http/scope.ts'
 import type { Auth } from './auth.ts'
 import { ROLES } from './roles.ts'
@@ -18,6 +18,11 @@ export const Session = z
 const Credentials = z.strictObject({
   email: z.email({ error: 'expected an e-mail address' }).max(254),
   password: z.string().min(1, 'expected the password').max(256),
+})
+
+const NewPassword = z.strictObject({
+  currentPassword: z.string().min(1, 'expected the present password').max(256),
+  password: z.string().min(12, 'expected at least 12 characters').max(256),
 })
 
 const tags = ['access']
@@ -39,6 +44,14 @@ const op = {
     request: { body: body(Credentials) },
     responses: { 200: json(Session, 'The session; its cookie comes with the answer.') },
   }),
+  password: operation('any', {
+    method: 'post',
+    path: '/session/password',
+    tags,
+    summary: 'Change the own password; all other sessions end',
+    request: { body: body(NewPassword) },
+    responses: { 200: json(Session, 'The session; it goes on by the cookie that comes with the answer.') },
+  }),
   signOut: operation('any', {
     method: 'post',
     path: '/session/signout',
@@ -55,6 +68,12 @@ export function sessionRoutes({ auth }: { auth: Auth }) {
     .openapi(op.signIn, async (c) => {
       const { email, password } = c.req.valid('json')
       return answerSession(c, auth, await auth.signIn(email, password), 200)
+    })
+    .openapi(op.password, async (c) => {
+      const { user } = await shown(auth, c.get('principal'))
+      const changed = await auth.changePassword(c.req.raw.headers, { email: user.email, ...c.req.valid('json') })
+      if (!changed) throw invalidField(['currentPassword'], 'this is not the present password')
+      return answerSession(c, auth, changed, 200)
     })
     .openapi(op.signOut, async (c) => {
       const signedOut = await auth.signOut(c.req.raw.headers)
