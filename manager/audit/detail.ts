@@ -1,11 +1,21 @@
 /** What an entry tells of a change. */
 export type Detail = Record<string, unknown>
 
-/** Fields that may hold a secret, wherever they stand; their value is never kept. */
-const SECRET = /password|passphrase|psk|secret|token|proof|private|credential|^(api)?key$|^code$|^jws$/i
-/** Values that are long, or in which people put secrets: only how much there was is kept. */
-const WITHHELD = new Set(['text', 'vars', 'variables', 'cmdline', 'script', 'env'])
-/** Names, not scripts: short values of the fields above that stand for something else. */
+/**
+ * Fields that hold neither a secret nor much, in any request. What is not here is not kept, so that a new field is safe until somebody
+ * has thought of it. Keys of `tags` are people's own, and kept.
+ */
+const PLAIN = new Set(
+  `address approved architecture architectures arm64 bannerSeconds board builder console country days deadlineSeconds dns domain edition
+  email encrypted file firmware floor forwarders from gateway hardware hash hosts id image initrd install interface ip ipxe kernel
+  keyboard kind lan lans level loader locale macPrefix macs match mode model name nat network ntp options order outputs package packages
+  percent pci platform port postInstall prefix product profile proxy publicKey pxe ranges records release role router scopes selector
+  serial sha256 shim site sites source speed ssid subnet suite tags targets timeZone timezone to type unknown uplink url user uuid value
+  vendor version waves way wifi window x86_64 zone`.split(/\s+/),
+)
+/** Of these the length is told; people put secrets into them. */
+const LONG = new Set(['text', 'script', 'cmdline', 'autoexec'])
+/** `script` may be the name of one. */
 const NAME = /^[\w.@-]{1,100}$/
 const MAX_TEXT = 200
 const MAX_ITEMS = 20
@@ -24,21 +34,23 @@ export function detailOf(body: unknown): Detail {
   return { fields, note: 'too much to keep' }
 }
 
-function kept(fields: Record<string, unknown>, depth: number): Detail {
+function kept(fields: Record<string, unknown>, depth: number, isPlain?: boolean): Detail {
   const entries = Object.entries(fields)
-  const shown = entries.slice(0, MAX_ITEMS * 2).map(([key, value]) => [cut(key), keptValue(key, value, depth)] as const)
+  const shown = entries
+    .slice(0, MAX_ITEMS * 2)
+    .map(([key, value]) => [cut(key), keptValue(key, value, depth, isPlain || undefined)] as const)
   const more = entries.length - shown.length
   return Object.fromEntries([...shown, ...(more > 0 ? [['...', `and ${more} more`] as const] : [])])
 }
 
-function keptValue(key: string, value: unknown, depth: number): unknown {
+function keptValue(key: string, value: unknown, depth: number, isPlain = PLAIN.has(key)): unknown {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return value
-  if (SECRET.test(key)) return '(not kept)'
-  if (WITHHELD.has(key) && !(key === 'script' && typeof value === 'string' && NAME.test(value))) return amount(value)
-  if (typeof value === 'string') return cut(withoutLogin(value))
-  if (depth >= MAX_DEPTH) return amount(value)
-  if (!Array.isArray(value)) return kept(value as Record<string, unknown>, depth + 1)
-  const items = value.slice(0, MAX_ITEMS).map((item) => keptValue('', item, depth + 1))
+  if (key === 'script' && typeof value === 'string' && NAME.test(value)) return value
+  if (LONG.has(key)) return amount(value)
+  if (typeof value === 'string') return isPlain ? cut(withoutSecrets(value)) : '(not kept)'
+  if (!isPlain || depth >= MAX_DEPTH) return amount(value)
+  if (!Array.isArray(value)) return kept(value as Record<string, unknown>, depth + 1, key === 'tags')
+  const items = value.slice(0, MAX_ITEMS).map((item) => keptValue(key, item, depth + 1))
   return value.length > MAX_ITEMS ? [...items, `and ${value.length - MAX_ITEMS} more`] : items
 }
 
@@ -49,5 +61,7 @@ function amount(value: unknown): string {
 }
 
 const cut = (text: string) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}... (${text.length} characters)` : text)
-/** `http://user:password@proxy` -> `http://(not kept)@proxy`. */
-const withoutLogin = (text: string) => text.replaceAll(/(\w+:\/\/)[^/@\s]+@/g, '$1(not kept)@')
+/** `http://user:password@proxy/x?token=y` -> `http://(not kept)@proxy/x?(not kept)`. */
+function withoutSecrets(text: string): string {
+  return text.replaceAll(/(\w+:\/\/)[^/@\s]+@/g, '$1(not kept)@').replaceAll(/(\w+:\/\/[^?\s]*)\?\S+/g, '$1?(not kept)')
+}
