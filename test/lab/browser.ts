@@ -37,7 +37,7 @@ export async function tabTo(page: Page, role: Parameters<Page['getByRole']>[0], 
   const wanted = page.getByRole(role, { name }).first()
   await wanted.waitFor({ state: 'attached' }) // Mantine hides the radio and shows its label
   for (let step = 0; step < most; step++) {
-    if (await wanted.evaluate((element) => element === document.activeElement)) return
+    if (await wanted.evaluate((element) => element.ownerDocument.activeElement === element)) return
     await page.keyboard.press('Tab')
   }
   throw new Error(`the keyboard does not reach the ${role} ${name} of ${page.url()}`)

@@ -1,7 +1,8 @@
 import { Lan } from '@bridgehead/shared/model/state.ts'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ApiProblem } from './api/problem.ts'
 import { outdatedBy } from './outdated.ts'
+import { createPacer } from './pacer.ts'
 import { recipeOf } from './pages/media-recipe.ts'
 import { ago } from './parts/ago.ts'
 import { ticks, usualMs } from './parts/boot-times.ts'
@@ -166,4 +167,24 @@ test('a form takes over what somebody else changed, unless both changed the same
   expect(rebased(base, { name: 'b', lans: [1] }, { name: 'a', lans: [2] })).toEqual({ name: 'b', lans: [2] })
   expect(rebased(base, { name: 'b', lans: [1] }, { name: 'c', lans: [1] })).toBeUndefined()
   expect(rebased(base, { name: 'b', lans: [1] }, { name: 'b', lans: [1] })).toEqual({ name: 'b', lans: [1] })
+})
+
+test('what is old is read once for many facts, not twice at a time, and rests after a long look', async () => {
+  vi.useFakeTimers()
+  const reads: string[] = []
+  const pacer = createPacer(async (key) => {
+    reads.push(key.join('/'))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  })
+  for (let fact = 0; fact < 500; fact++) pacer.add(['hosts'])
+  pacer.add(['sites'])
+  await vi.advanceTimersByTimeAsync(300)
+  expect(reads).toEqual(['hosts', 'sites'])
+  pacer.add(['hosts'])
+  await vi.advanceTimersByTimeAsync(2_000) // 100 ms of reading, 2 s of rest
+  expect(reads).toEqual(['hosts', 'sites'])
+  await vi.advanceTimersByTimeAsync(600)
+  expect(reads).toEqual(['hosts', 'sites', 'hosts'])
+  pacer.close()
+  vi.useRealTimers()
 })

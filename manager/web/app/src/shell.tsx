@@ -15,7 +15,7 @@ import {
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { createLink, Navigate, Outlet, useRouterState } from '@tanstack/react-router'
-import type { ComponentPropsWithRef } from 'react'
+import { type ComponentPropsWithRef, useState } from 'react'
 import { ApiProblem } from './api/problem.ts'
 import { sessionQuery } from './api/queries.ts'
 import { LiveState, useLive } from './live.ts'
@@ -43,7 +43,7 @@ const NavigationLink = createLink((props: NavLinkProps & ComponentPropsWithRef<'
 /** The frame of every page behind the sign-in. */
 export function Shell() {
   const me = useQuery(sessionQuery)
-  const here = useRouterState({ select: (state) => state.location.href })
+  const [here] = useState(() => location.pathname + location.search) // once: it changes while the sign-in is on its way
   if (me.error instanceof ApiProblem && me.error.status === 401 && me.data === undefined)
     return <Navigate to="/signin" search={{ next: here }} />
   if (me.data === undefined) return null

@@ -1,6 +1,6 @@
 import { Box, Checkbox, Text, VisuallyHidden } from '@mantine/core'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useRef } from 'react'
+import { memo, useRef } from 'react'
 import { Link } from '../parts/link.tsx'
 import { Status } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
@@ -16,7 +16,7 @@ export interface Selection {
 }
 
 /** Ten thousand rows are no more work than those on the screen. */
-export function HostTable({ hosts, selection }: { hosts: readonly Host[]; selection?: Selection }) {
+export function HostTable({ hosts, filter, selection }: { hosts: readonly Host[]; filter?: string; selection?: Selection }) {
   const scroller = useRef<HTMLDivElement>(null)
   const rows = useVirtualizer({ count: hosts.length, getScrollElement: () => scroller.current, estimateSize: () => ROW, overscan: 12 })
   const columns = selection ? `32px ${COLUMNS}` : COLUMNS
@@ -26,6 +26,7 @@ export function HostTable({ hosts, selection }: { hosts: readonly Host[]; select
       ref={scroller}
       role="table"
       aria-label="Machines"
+      data-filter={filter} // what these rows answer; it follows the typing
       aria-rowcount={hosts.length + 1}
       tabIndex={0}
       style={{
@@ -90,7 +91,7 @@ export function HostTable({ hosts, selection }: { hosts: readonly Host[]; select
   )
 }
 
-function HostCells({ host }: { host: Host }) {
+const HostCells = memo(function HostCells({ host }: { host: Host }) {
   const { tone, words } = hostVerdict(host)
   const cut = { overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' } as const
   return (
@@ -118,4 +119,4 @@ function HostCells({ host }: { host: Host }) {
       <span role="cell">{host.lastSeen === undefined ? <Text size="sm">never</Text> : <Ago at={host.lastSeen} />}</span>
     </>
   )
-}
+})

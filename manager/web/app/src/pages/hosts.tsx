@@ -50,7 +50,12 @@ function Hosts({ hosts }: { hosts: Host[] }) {
     () => (why === undefined ? hosts.filter((host) => FILTERS[filter].keeps(host) && matches(terms, host.effectiveTags)) : []),
     [hosts, filter, terms, why],
   )
-  const waiting = hosts.filter(FILTERS.waiting.keeps).length
+  const counts = useMemo(
+    () =>
+      Object.fromEntries(Object.entries(FILTERS).map(([name, { keeps }]) => [name, hosts.filter(keeps).length])) as Record<Filter, number>,
+    [hosts],
+  )
+  const { waiting } = counts
   const approve = useSave(
     async (ids: readonly string[]) => {
       for (const id of ids) await api.hosts.hosts[':id'].$patch({ param: { id }, json: { approved: true } })
@@ -61,7 +66,7 @@ function Hosts({ hosts }: { hosts: Host[] }) {
   return (
     <Page
       title="Hosts"
-      answer={`${hosts.filter(FILTERS.ready.keeps).length} of ${hosts.filter(FILTERS.all.keeps).length} machines ready${waiting > 0 ? `; ${waiting} ${waiting === 1 ? 'waits' : 'wait'} for you` : ''}.`}
+      answer={`${counts.ready} of ${counts.all} machines ready${waiting > 0 ? `; ${waiting} ${waiting === 1 ? 'waits' : 'wait'} for you` : ''}.`}
     >
       <Stack gap="sm">
         <TextInput
@@ -81,9 +86,9 @@ function Hosts({ hosts }: { hosts: Host[] }) {
           }
         >
           <Group gap="xs">
-            {Object.entries(FILTERS).map(([value, { label, keeps }]) => (
+            {Object.entries(FILTERS).map(([value, { label }]) => (
               <Chip value={value} key={value} size="sm">
-                {label} ({hosts.filter(keeps).length})
+                {label} ({counts[value as Filter]})
               </Chip>
             ))}
           </Group>
@@ -101,6 +106,7 @@ function Hosts({ hosts }: { hosts: Host[] }) {
         {approve.error && <ProblemAlert error={approve.error} />}
         <HostTable
           hosts={shown}
+          filter={wanted}
           selection={{
             chosen,
             toggle: (id) =>
