@@ -1,5 +1,6 @@
 import { hc } from 'hono/client'
 import type { ticketRoutes } from '../appliances/ticket-routes.ts'
+import type { auditRoutes } from '../audit/routes.ts'
 import type { apiKeyRoutes } from '../auth/routes.ts'
 import type { distributorRoutes } from '../distributors/routes.ts'
 import type { mediaRoutes } from '../packagers/media/routes.ts'
@@ -8,6 +9,7 @@ import type { scriptRoutes } from '../scripts/routes.ts'
 import type { runRoutes } from '../scripts/runs-routes.ts'
 import type { explainRoutes } from '../sites/explain-routes.ts'
 import type { siteRoutes } from '../sites/routes.ts'
+import type { siteViewRoutes } from '../sites/view-routes.ts'
 import { type Asking, refused, unreachable } from './refusals.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { createFetch, type Fetch } from './transport.ts'
@@ -51,6 +53,8 @@ function clients(base: string, options: { fetch: Fetch; headers: Record<string, 
   return {
     access: hc<ReturnType<typeof apiKeyRoutes>>(base, options),
     sites: hc<ReturnType<typeof siteRoutes>>(base, options),
+    views: hc<ReturnType<typeof siteViewRoutes>>(base, options),
+    audit: hc<ReturnType<typeof auditRoutes>>(base, options),
     tickets: hc<ReturnType<typeof ticketRoutes>>(base, options),
     hosts: hc<ReturnType<typeof hostRoutes>>(base, options),
     explain: hc<ReturnType<typeof explainRoutes>>(base, options),

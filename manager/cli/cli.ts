@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { addAuditCommand } from './audit-command.ts'
 import { addCompletionCommand } from './completion-command.ts'
 import { EXIT, Failure } from './failure.ts'
 import { addHostCommands } from './host-commands.ts'
@@ -45,6 +46,7 @@ Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
     addRunCommands,
     addMediaCommands,
     addLogsCommand,
+    addAuditCommand,
     addOpenCommand,
     addCompletionCommand,
   ])

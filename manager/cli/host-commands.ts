@@ -5,7 +5,7 @@ import { connect, type Manager } from './api.ts'
 import { findHost } from './find-host.ts'
 import { addHostActions } from './host-actions.ts'
 import { checkSelector, choice, command, group, type JsonOption } from './options.ts'
-import { createPrinter, facts, table } from './print.ts'
+import { createPrinter, facts, table, tagsText } from './print.ts'
 import type { Host } from './shapes.ts'
 import { byUrgency, hostVerdict, sign, summary } from './verdicts.ts'
 import type { World } from './world.ts'
@@ -52,7 +52,7 @@ async function list({ api }: Manager, selector: string, options: ListOptions, wo
   printer.line()
   const rows = byUrgency(items, verdict).map((one) => {
     const { mark, text } = verdict(one)
-    return [`${sign(mark, false)} ${one.siteName}/${one.name}`, text, one.address ?? one.ip ?? '', one.macs[0] ?? '', tagsOf(one.tags)]
+    return [`${sign(mark)} ${one.siteName}/${one.name}`, text, one.address ?? one.ip ?? '', one.macs[0] ?? '', tagsText(one.tags)]
   })
   for (const line of table(['  host', 'state', 'address', 'mac', 'tags'], rows, world.stdout)) printer.line(line)
   for (const next of new Set(
@@ -68,7 +68,7 @@ function shown(host: Host, now: number): string[] {
   const { mark, text, next } = hostVerdict(host, now)
   const { intent, facts: known } = host
   return [
-    `${sign(mark, false)} ${host.siteName}/${host.name}: ${text}`,
+    `${sign(mark)} ${host.siteName}/${host.name}: ${text}`,
     ...facts([
       ['id', host.id],
       ['status', host.status],
@@ -80,8 +80,8 @@ function shown(host: Host, now: number): string[] {
       ['serial', host.serial ?? known.serial],
       ['uuid', host.uuid ?? known.uuid],
       ['firmware', known.platform],
-      ['tags', tagsOf(host.tags)],
-      ['inherited', tagsOf(Object.fromEntries(Object.entries(host.effectiveTags).filter(([key]) => !(key in host.tags))))],
+      ['tags', tagsText(host.tags)],
+      ['inherited', tagsText(Object.fromEntries(Object.entries(host.effectiveTags).filter(([key]) => !(key in host.tags))))],
       ['profile', host.profile],
       [
         'intent',
@@ -92,8 +92,3 @@ function shown(host: Host, now: number): string[] {
     ...(next ? [`  → ${next}`] : []),
   ]
 }
-
-const tagsOf = (tags: Record<string, string>) =>
-  Object.entries(tags)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',')

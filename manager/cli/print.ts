@@ -10,13 +10,21 @@ export interface Printer {
   note(text: string): void
 }
 
-export function createPrinter(world: Pick<World, 'stdout' | 'stderr'>, { json = false }: { json?: boolean | undefined }): Printer {
+export function createPrinter(world: Pick<World, 'stdout' | 'stderr' | 'env'>, { json = false }: { json?: boolean | undefined }): Printer {
+  const colours = world.stdout.isTTY === true && !world.env.NO_COLOR
   return {
     json,
-    line: (text = '') => void world.stdout.write(`${text}\n`),
+    line: (text = '') => void world.stdout.write(`${colours ? painted(text) : text}\n`),
     value: (value, compact = false) => void world.stdout.write(`${JSON.stringify(value, null, compact ? undefined : 2)}\n`),
     note: (text) => void (json || world.stderr.write(`${text}\n`)),
   }
+}
+
+/** Signs differ by shape already; on a terminal by colour too. */
+const COLOURS: Record<string, number> = { '✓': 32, '…': 36, '!': 33, '✗': 31 }
+function painted(line: string): string {
+  const [, shape = '', rest = ''] = /^([✓…!✗])( .*)$/.exec(line) ?? []
+  return shape === '' ? line : `\x1b[${COLOURS[shape]}m${shape}\x1b[0m${rest}`
 }
 
 /** Columns as wide as they must be, the last one as it comes. Nothing for no rows. */
@@ -42,6 +50,11 @@ export function facts(pairs: readonly (readonly [string, string | undefined])[])
 export function printable(text: string): string {
   return text.replace(/[\0-\x08\x0a-\x1f\x7f-\x9f]/g, '\ufffd')
 }
+
+export const tagsText = (tags: Readonly<Record<string, string>>) =>
+  Object.entries(tags)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
 
 export const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`
 

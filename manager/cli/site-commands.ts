@@ -1,12 +1,12 @@
 import { networkOf } from '@bridgehead/shared/model/address.ts'
 import { LanMode } from '@bridgehead/shared/model/state.ts'
 import { type Command, InvalidArgumentError } from 'commander'
-import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { addImageCommand } from './image-command.ts'
 import { checkSelector, choice, command, group, type JsonOption, pairs } from './options.ts'
-import { count, createPrinter, facts, table } from './print.ts'
+import { count, createPrinter, table, tagsText } from './print.ts'
 import type { NewSite, Site } from './shapes.ts'
+import { addSiteViews } from './site-views.ts'
 import { byUrgency, sign, siteVerdict, summary } from './verdicts.ts'
 import type { World } from './world.ts'
 
@@ -31,9 +31,7 @@ export function addSiteCommands(program: Command, world: World): void {
     .addOption(choice('--mode <mode>', 'of each lan', LanMode).default('proxy'))
     .option('--tag <key=value>', 'may be given again', pairs)
     .action(async (name: string, options: NewSiteOptions) => add(await connect(world), name, options, world))
-  command(site, 'show', 'one site, with what it waits for')
-    .argument('<site>', 'name or id')
-    .action(async (name: string, options: JsonOption) => show(await connect(world), name, options, world))
+  addSiteViews(site, world)
   addImageCommand(site, world)
 }
 
@@ -53,7 +51,7 @@ async function list({ api }: Manager, selector: string, options: JsonOption, wor
   printer.line()
   const rows = byUrgency(items, verdict).map((one) => {
     const { mark, text } = verdict(one)
-    return [`${sign(mark, false)} ${one.name}`, text, one.lans.map((lan) => `${lan.subnet} ${lan.mode}`).join(', '), tagsOf(one)]
+    return [`${sign(mark)} ${one.name}`, text, one.lans.map((lan) => `${lan.subnet} ${lan.mode}`).join(', '), tagsText(one.tags)]
   })
   for (const line of table(['  site', 'state', 'lans', 'tags'], rows, world.stdout)) printer.line(line)
   for (const next of new Set(
@@ -74,40 +72,6 @@ async function add({ api }: Manager, name: string, { lan = [], mode, tag, ...opt
   printer.line(`  → its appliance: bridgehead site image ${made.name}`)
 }
 
-async function show({ api }: Manager, name: string, options: JsonOption, world: World): Promise<void> {
-  const site = await (await api.sites.sites[':id'].$get({ param: { id: name } })).json()
-  const param = { id: site.id }
-  const { items: pending } = await (await api.sites.sites[':id'].pending.$get({ param })).json()
-  const { items: hosts } = await (await api.hosts.hosts.$get({ query: { site: site.id } })).json()
-  const printer = createPrinter(world, options)
-  if (options.json) return printer.value({ ...site, pending, hosts: hosts.length })
-  const now = world.clock.now()
-  const { mark, text, next } = siteVerdict(site, now)
-  const waiting = hosts.filter((host) => !host.approved && !host.retired).length
-  printer.line(`${sign(mark, false)} ${site.name}: ${text}`)
-  const { appliance, online } = site
-  const pairs: [string, string | undefined][] = [
-    ['id', site.id],
-    ['tags', tagsOf(site)],
-    ['hosts', `${hosts.length}${waiting > 0 ? `, ${waiting} of them wait for approval` : ''}`],
-    ['dns', `${site.dns.zone}${site.dns.records.length > 0 ? `, ${count(site.dns.records.length, 'record')}` : ''}`],
-    ['unknown', `machines that nobody knows: ${site.unknown}`],
-    ['appliance', appliance && [appliance.hardware.model, `version ${online?.version ?? appliance.version}`].filter(Boolean).join(', ')],
-    ['enrolled', appliance && ago(appliance.enrolledAt, now)],
-    ['overlay', appliance?.overlayAddress],
-    ['revision', `${site.stateRevision} wanted, ${online?.revision ?? appliance?.appliedRevision ?? 'none'} applied`],
-    ['outbox', online && online.outbox > 0 ? `${count(online.outbox, 'fact')} still to come` : undefined],
-  ]
-  for (const lan of site.lans) pairs.push([`lan ${lan.name}`, `${lan.subnet}, appliance at ${lan.address}, ${lan.mode}`])
-  for (const line of facts(pairs)) printer.line(line)
-  for (const box of pending)
-    printer.line(
-      `! a box waits with code ${box.code} (${box.hardware.model ?? box.hardware.serial ?? 'unknown hardware'}, ${ago(box.lastSeen, now)})`,
-    )
-  if (next) printer.line(`  → ${next}`)
-  if (waiting > 0) printer.line(`  → bridgehead host ls --site ${site.name}`)
-}
-
 /** `shop=192.168.1.2/24` -> a lan; without a name it is `lan`, `lan2`, ... */
 function lans(text: string, before: NewSiteOptions['lan'] = []): NewSiteOptions['lan'] {
   const [, name, address = '', prefix = ''] = /^(?:([^=]+)=)?([\d.]+)\/(\d{1,2})$/.exec(text) ?? []
@@ -117,8 +81,3 @@ function lans(text: string, before: NewSiteOptions['lan'] = []): NewSiteOptions[
     { name: name ?? `lan${before.length === 0 ? '' : before.length + 1}`, subnet: networkOf(`${address}/${prefix}`), address },
   ]
 }
-
-const tagsOf = ({ tags }: Site) =>
-  Object.entries(tags)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',')

@@ -12,12 +12,8 @@ export interface Verdict {
   next?: string
 }
 
-const SIGNS = { ok: ['✓', 32], busy: ['…', 36], attention: ['!', 33], failed: ['✗', 31] } as const
-
-export function sign(mark: Mark, colours: boolean): string {
-  const [shape, colour] = SIGNS[mark]
-  return colours ? `\x1b[${colour}m${shape}\x1b[0m` : shape
-}
+const SIGNS: Record<Mark, string> = { ok: '✓', busy: '…', attention: '!', failed: '✗' }
+export const sign = (mark: Mark) => SIGNS[mark]
 
 /** Pure. Whoever is not in touch may be cut off, or the manager's Redis may be away: both are said alike. */
 export function siteVerdict(site: Pick<Site, 'name' | 'appliance' | 'online' | 'stateRevision'>, now: number): Verdict {
