@@ -29,6 +29,11 @@ for (const { body, what, keeps } of [
     keeps: { passkey: '(not kept)', oauth: '(1 fields)', lans: [{ name: 'a', community: '(not kept)' }], many: '(2 items)' },
   },
   { what: 'tags, whatever they are called', body: { tags: { rack: 'r7', colour: 'red' } }, keeps: { tags: { rack: 'r7', colour: 'red' } } },
+  {
+    what: 'several addresses',
+    body: { value: 'a http://u:p@b ftp://x@c/d?e f?g' },
+    keeps: { value: 'a http://(not kept)@b ftp://(not kept)@c/d?(not kept) f?g' },
+  },
   { what: 'a signed address', body: { url: 'https://a/b?sig=x&y=z' }, keeps: { url: 'https://a/b?(not kept)' } },
   { what: 'no object', body: [1], keeps: {} },
   { what: 'nothing', body: undefined, keeps: {} },
@@ -39,5 +44,8 @@ test('an entry has a bound, whatever is sent', () => {
   const deep = Array.from({ length: 50 }).reduce<unknown>((match) => ({ match }), 'x')
   const wide = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`field${index}`, 'x'.repeat(500)]))
   for (const body of [{ lans: deep }, wide, { lans: wide, uplink: wide }]) expect(JSON.stringify(detailOf(body)).length).toBeLessThan(5_000)
+  const began = performance.now()
+  for (const text of ['x', '://', 'x:', '@', '?', ' ']) detailOf({ name: `://${text.repeat(500_000)}` })
+  expect(performance.now() - began).toBeLessThan(2_000)
   expect(detailOf({ lans: deep })).toEqual({ lans: { match: { match: { match: { match: '(1 fields)' } } } } })
 })

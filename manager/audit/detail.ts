@@ -61,7 +61,13 @@ function amount(value: unknown): string {
 }
 
 const cut = (text: string) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}... (${text.length} characters)` : text)
-/** `http://user:password@proxy/x?token=y` -> `http://(not kept)@proxy/x?(not kept)`. */
+/** `http://user:password@proxy/x?token=y` -> `http://(not kept)@proxy/x?(not kept)`. In linear time: texts may be long. */
 function withoutSecrets(text: string): string {
-  return text.replaceAll(/(\w+:\/\/)[^/@\s]+@/g, '$1(not kept)@').replaceAll(/(\w+:\/\/[^?\s]*)\?\S+/g, '$1?(not kept)')
+  if (!text.includes('://')) return text
+  const words = text.split(/(\s+)/).map((word) => {
+    if (!word.includes('://')) return word
+    const [path = '', ...query] = word.split('?')
+    return path.replaceAll(/(?<=:\/\/)[^/@]+@/g, '(not kept)@') + (query.length > 0 ? '?(not kept)' : '')
+  })
+  return words.join('')
 }
