@@ -8,7 +8,7 @@ let rig: CliRig
 let room: MediaRoom
 beforeEach(async () => {
   room = startMediaRoom()
-  rig = await startCliRig(room)
+  rig = await startCliRig({ engines: room.engines })
 })
 afterEach(() => rig.close())
 

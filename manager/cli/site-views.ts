@@ -61,7 +61,7 @@ async function show({ api }: Manager, name: string, options: JsonOption, world: 
   const pairs: [string, string | undefined][] = [
     ['id', site.id],
     ['tags', tagsText(site.tags)],
-    ['hosts', `${hosts.length}${waiting > 0 ? `, ${waiting} of them wait for approval` : ''}`],
+    ['hosts', `${hosts.length}${waiting > 0 ? `, ${waiting} of them to be approved` : ''}`],
     ['dns', `${site.dns.zone}${site.dns.records.length > 0 ? `, ${count(site.dns.records.length, 'record')}` : ''}`],
     ['unknown', `machines that nobody knows: ${site.unknown}`],
     ['appliance', appliance && [appliance.hardware.model, `version ${online?.version ?? appliance.version}`].filter(Boolean).join(', ')],
@@ -72,7 +72,7 @@ async function show({ api }: Manager, name: string, options: JsonOption, world: 
   ]
   for (const lan of site.lans) pairs.push([`lan ${lan.name}`, `${lan.subnet}, appliance at ${lan.address}, ${lan.mode}`])
   for (const line of facts(pairs)) printer.line(line)
-  for (const { service, state, sentence } of services.items) {
+  for (const { service, state, sentence } of appliance ? services.items : []) {
     const mark = MARKS[state]
     printer.line(`${mark === undefined ? '·' : sign(mark)} ${service.padEnd(8)}  ${printable(sentence)}`)
   }

@@ -25,8 +25,8 @@ export async function patiently<T>(world: World, signal: AbortSignal, ask: () =>
       return await ask()
     } catch (error) {
       if (signal.aborted || !(error instanceof Failure) || !PASSING.has(error.code)) throw error
+      if (tries === 0) world.stderr.write(error.code === 'unreachable' ? LOST : `${error.message} (trying again; Ctrl-C ends this)\n`)
     }
-    if (tries === 0) world.stderr.write(LOST)
     await world.clock.sleep(waitMs(tries), signal)
   }
 }

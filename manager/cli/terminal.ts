@@ -24,7 +24,7 @@ export function processWorld(): World {
 }
 
 async function ask(question: string, { secret = false }: { secret?: boolean } = {}): Promise<string> {
-  process.stderr.write(question)
+  if (secret) process.stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: secret ? silent : process.stderr, terminal: true })
   terminal.on('SIGINT', () => {
@@ -32,7 +32,7 @@ async function ask(question: string, { secret = false }: { secret?: boolean } = 
     process.exit(130)
   })
   try {
-    return await terminal.question('')
+    return await terminal.question(secret ? '' : question)
   } finally {
     terminal.close()
     if (secret) process.stderr.write('\n')

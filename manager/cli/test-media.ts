@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { steppedClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { Hono } from 'hono'
+import type { Engines } from '../assemble.ts'
 import { testBucket } from '../engines/bucket/test-bucket.ts'
-import type { App } from '../engines/http/app.ts'
 import { type FakeJobs, fakeJobs } from '../engines/jobs/fake-jobs.ts'
 import { key } from '../harness.ts'
 import { registerMediaJobs } from '../packagers/media/jobs.ts'
@@ -17,8 +17,7 @@ export const ISO_SHA256 = createHash('sha256').update(ISO).digest('hex')
 
 /** For tests: the media room on jobs that nobody works on, and the downloads of what they would have made. */
 export interface MediaRoom {
-  parts: readonly App[]
-  downloads: readonly Hono[]
+  engines: Pick<Engines, 'parts' | 'downloads'>
   jobs: FakeJobs
   /** Ranges that were asked for; undefined: the whole. */
   ranges: (string | undefined)[]
@@ -79,7 +78,7 @@ export function startMediaRoom({ findSite }: { findSite?: MediaRoutesDeps['findS
     orderBundle: nothing,
   })
   return {
-    ...{ parts: [room], downloads: [downloads], jobs, ranges, finish: end },
+    ...{ engines: { parts: [room], downloads: [downloads] }, jobs, ranges, finish: end },
     cutAt(bytes) {
       cut = bytes
     },

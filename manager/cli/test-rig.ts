@@ -7,9 +7,8 @@ import { join } from 'node:path'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
+import type { Engines } from '../assemble.ts'
 import { createAuth } from '../auth/auth.ts'
-import type { App } from '../engines/http/app.ts'
 import type { Scope } from '../engines/http/scope.ts'
 import { openStore } from '../engines/store/store.ts'
 import { type Harness, startHarness } from '../harness.ts'
@@ -51,13 +50,11 @@ export interface CliRig {
 }
 
 export async function startCliRig({
-  parts = [],
-  downloads = [],
+  engines,
   tls,
   now,
 }: {
-  parts?: readonly App[]
-  downloads?: readonly Hono[]
+  engines?: Partial<Engines>
   tls?: { key: string; cert: string }
   /** What the manager's clock shows at first. */
   now?: number
@@ -80,7 +77,7 @@ export async function startCliRig({
   })
   const newKey = (scopes: readonly Scope[]) => auth.createApiKey({ organisation, user, name: 'laptop', scopes })
   const { key } = await newKey(['admin'])
-  const harness = await startHarness({ db, engines: { auth, parts, downloads }, ...(now === undefined ? {} : { now }) })
+  const harness = await startHarness({ db, engines: { auth, ...engines }, ...(now === undefined ? {} : { now }) })
   const answer = getRequestListener(harness.manager.app.fetch)
   const listen = async (port: number): Promise<Server> => {
     const server = tls ? createSecure(tls, answer) : createPlain(answer)

@@ -20,7 +20,7 @@ let answering: Promise<void>
 beforeAll(async () => {
   steps = tourOf(await readFile(join(import.meta.dirname, 'README.md'), 'utf8'))
   room = startMediaRoom({ findSite: async (_, name) => ({ id: 'site', name, lans: [{ address: '192.168.1.2' }] }) })
-  rig = await startCliRig({ ...room, now: Date.now() }) // the command has its own clock
+  rig = await startCliRig({ engines: room.engines, now: Date.now() }) // the command has its own clock
   await buildCli({ outfile: join(rig.directory, 'bin', 'bridgehead.mjs') })
   const command = join(rig.directory, 'bin', 'bridgehead')
   await writeFile(command, `#!/bin/sh\nexec "${process.execPath}" "${command}.mjs" "$@"\n`)
