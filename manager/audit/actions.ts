@@ -12,7 +12,7 @@ export const ACTIONS: Readonly<Record<string, string | null>> = {
 
   'POST /members/invitations': 'invitation.create',
   'DELETE /members/invitations/{id}': 'invitation.delete',
-  'POST /invitations/{code}': 'invitation.accept',
+  'POST /invitations/{code}': 'member.join',
   'PATCH /members/{id}': 'member.change',
   'DELETE /members/{id}': 'member.delete',
   'POST /api-keys': 'api-key.create',

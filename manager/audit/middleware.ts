@@ -29,9 +29,9 @@ export function audited({ db, principal, clock }: AuditDeps): MiddlewareHandler 
     const sender = await senderOf(c, principal)
     if (!sender) return // nothing came of it: a box that must wait, somebody who was not signed in
     const { organisation, actor } = sender
-    const answer = await answerOf(c)
-    const target = sender.target ?? targetOf(c, answer)
-    await addEntry(db, { organisation, at: clock.now(), actor, action, target, detail: await detailIn(c, target, answer) })
+    const [answer, body] = [await answerOf(c), await bodyOf(c)]
+    const target = sender.target ?? targetOf(c, answer, body)
+    await addEntry(db, { organisation, at: clock.now(), actor, action, target, detail: detailIn(c, { target, answer, body }) })
   }
 }
 
@@ -45,26 +45,36 @@ async function senderOf(c: Context, principal: AuditDeps['principal']): Promise<
   return cookies.length > 0 ? principal(new Headers({ cookie: cookies.join('; ') })) : undefined
 }
 
+type Fields = Record<string, unknown>
+const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
+
+/** What the answer is, where it is one thing. */
 async function answerOf(c: Context): Promise<Target> {
   if (!c.res.headers.get('content-type')?.startsWith('application/json')) return {}
-  const { id, hash, sha256, name } = (await c.res.clone().json()) as Record<string, unknown>
-  const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
-  return { id: text(id) ?? text(hash) ?? text(sha256), name: text(name) }
+  const { id, hash, sha256, name, user } = (await c.res.clone().json()) as Fields & { user?: { email?: unknown } }
+  return { id: text(id) ?? text(hash) ?? text(sha256), name: text(name) ?? text(user?.email) }
+}
+
+/** The fields of the API's own requests; the handler has read them already. */
+async function bodyOf(c: Context): Promise<Fields> {
+  const isJson = /^application\/(\S+\+)?json/i.test(c.req.header('content-type') ?? '')
+  const body: unknown = isJson && c.req.path.startsWith('/api/v1/') ? await c.req.json() : undefined
+  return typeof body === 'object' && body !== null ? (body as Fields) : {}
 }
 
 /** What the path names first; of a collection, what the answer is. */
-function targetOf(c: Context, answer: Target): Target | undefined {
-  const [named] = Object.entries(c.req.param()).filter(([param]) => !SECRET_PARAMS.has(param))
-  if (!named) return answer.id === undefined && answer.name === undefined ? undefined : answer
+function targetOf(c: Context, answer: Target, { name, email }: Fields): Target | undefined {
+  const [named] = openParams(c)
+  if (!named) return answer.id === undefined ? undefined : { id: answer.id, name: answer.name ?? text(name) ?? text(email) }
   const [, id] = named
   return answer.id === id || answer.name === id ? answer : { id }
 }
 
 /** The fields of the body, the rest of the path, and the id of what was made below the target. */
-async function detailIn(c: Context, target: Target | undefined, answer: Target): Promise<Detail> {
-  const isJson = /^application\/(\S+\+)?json/i.test(c.req.header('content-type') ?? '')
-  const body = isJson && c.req.path.startsWith('/api/v1/') ? detailOf(await c.req.json()) : {}
-  const [, ...others] = Object.entries(c.req.param()).filter(([param]) => !SECRET_PARAMS.has(param))
+function detailIn(c: Context, { target, answer, body }: { target: Target | undefined; answer: Target; body: Fields }): Detail {
+  const [, ...others] = openParams(c)
   const made = answer.id === undefined || answer.id === target?.id ? {} : { id: answer.id }
-  return { ...body, ...made, ...Object.fromEntries(others) }
+  return { ...detailOf(body), ...made, ...Object.fromEntries(others) }
 }
+
+const openParams = (c: Context) => Object.entries(c.req.param()).filter(([param]) => !SECRET_PARAMS.has(param))

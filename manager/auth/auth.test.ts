@@ -208,11 +208,13 @@ test('nobody makes an account, an organisation or a key through the library’s 
 
 test('set-up, sign-ins and sign-outs are in the audit log, with the person and without a secret', async () => {
   const { items } = (await (await app.request('/api/v1/audit', { headers: { 'x-api-key': apiKey } })).json()) as {
-    items: { action: string; actor: { kind: string; name: string }; detail: object }[]
+    items: { action: string; actor: { kind: string; name: string }; target?: object; detail: object }[]
   }
   const said = items.map(({ action, actor }) => `${actor.name} ${action}`)
   expect(said.at(-1)).toBe(`${owner.email} organisation.create`)
   expect(said).toEqual(expect.arrayContaining([`${owner.email} session.start`, `${owner.email} session.end`, 'set-up api-key.create']))
+  const removed = items.find(({ action }) => action === 'api-key.delete')
+  expect(removed?.target).toEqual({ id: expect.any(String), name: 'reader' })
   expect(items.find(({ action }) => action === 'session.end')?.actor.kind).toBe('user')
   const text = JSON.stringify(items)
   for (const secret of [owner.password, token(), apiKey]) expect(text).not.toContain(secret)

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
+import { noteSender } from '../engines/http/audited.ts'
 import type { Auth } from './auth.ts'
 import { INVITATION_MS } from './members.ts'
 import { ROLES } from './roles.ts'
@@ -131,7 +132,8 @@ export function memberRoutes({ auth, publicUrl }: MemberRoutesDeps) {
     .openapi(op.open, async (c) => c.json(await members.find(c.req.valid('param').code), 200, { 'cache-control': 'no-store' }))
     .openapi(op.accept, async (c) => {
       const person = c.req.valid('json')
-      const { email } = await members.accept(c.req.valid('param').code, person)
+      const { id, user, email, organisation } = await members.accept(c.req.valid('param').code, person)
+      noteSender(c, { organisation, actor: { kind: 'user', id: user, name: email }, target: { id, name: email } })
       return answerSession(c, auth, await auth.startSession(email, person.password), 201)
     })
 }

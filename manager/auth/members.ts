@@ -42,7 +42,10 @@ export interface Members {
   /** Throws `not-found`, `invitation-spent` or `too-many-requests`. */
   find(code: string): Promise<OpenInvitation>
   /** Makes the account and the membership; the code is spent then. Again after a crash in the middle, it goes on where it stopped. */
-  accept(code: string, person: { name: string; password: string }): Promise<{ email: string }>
+  accept(
+    code: string,
+    person: { name: string; password: string },
+  ): Promise<{ id: string; user: string; email: string; organisation: string }>
 }
 
 /** The part of better-auth that is used here. */
@@ -255,9 +258,9 @@ export function createMembers({ context, random, clock }: MembersDeps): Members 
         const { id, organizationId, email, role } = await opened(code)
         const userId = await account(email, person)
         const data = { organizationId, userId, role: roleOf(role ?? ''), createdAt: new Date(clock.now()) }
-        await (await context).adapter.create<Record<string, unknown>>({ model: 'member', data })
+        const member = await (await context).adapter.create<Record<string, unknown>, { id: string }>({ model: 'member', data })
         await end(id, 'accepted')
-        return { email }
+        return { id: member.id, user: userId, email, organisation: organizationId }
       }),
   }
 }
