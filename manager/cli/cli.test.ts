@@ -110,6 +110,15 @@ for (const { typed, args, code, says } of [
     expect([said.code, said.stdout, said.stderr]).toEqual([code, '', expect.stringContaining(says)])
   })
 
+test('with --json a refusal is one object', async () => {
+  const { code, stdout, stderr } = await rig.cli(['site', 'show', '--json'])
+  expect([code, stdout, JSON.parse(stderr)]).toEqual([
+    2,
+    '',
+    { error: { code: 'usage', message: "missing required argument 'site'", next: [] } },
+  ])
+})
+
 test('a manager that does not answer', async () => {
   const { code, stderr } = await rig.cli(['site', 'ls'], { env: { BRIDGEHEAD_URL: 'http://127.0.0.1:2', BRIDGEHEAD_KEY: 'x' } })
   expect([code, stderr]).toEqual([

@@ -16,16 +16,17 @@ import type { World } from './world.ts'
 export const VERSION = '0.1.0'
 
 /** Every command that asks a manager. `more` adds those of an installation. */
-export function createProgram(world: World, more: (program: Command) => void = () => {}): Command {
+export function createProgram(world: World, more: (program: Command) => void = () => {}, json = false): Command {
   const program = new Command('bridgehead')
     .description('Turns bare machines at many sites into managed hosts.')
     .version(VERSION)
-    .showHelpAfterError('(add --help for what is expected)')
+    .showHelpAfterError(json ? false : '(add --help for what is expected)')
     .enablePositionalOptions() // what comes after a command is that command's own
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void world.stdout.write(text),
       writeErr: (text) => void world.stderr.write(text),
+      ...(json ? { outputError: () => {} } : {}), // said below, as an object
       getOutHelpWidth: () => world.stdout.columns ?? 100,
       getErrHelpWidth: () => world.stderr.columns ?? 100,
     })
@@ -57,12 +58,17 @@ Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
 
 /** Runs one command line (without `node` and file). Resolves with its exit code; everything was said. */
 export async function runCli(args: readonly string[], world: World, more?: (program: Command) => void): Promise<number> {
+  const json = args.slice(0, args.indexOf('--') < 0 ? undefined : args.indexOf('--')).includes('--json')
   try {
-    await createProgram(world, more).parseAsync([...args], { from: 'user' })
+    await createProgram(world, more, json).parseAsync([...args], { from: 'user' })
     return EXIT.done
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage // commander has said it
-    tell(error, world, args.includes('--json'))
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done
+      if (json) tell(new Failure(error.message.replace(/^error: /, ''), { code: 'usage', usage: true }), world, json) // else commander has said it
+      return EXIT.usage
+    }
+    tell(error, world, json)
     return error instanceof Failure ? error.exitCode : EXIT.failed
   }
 }

@@ -21,6 +21,6 @@ export async function createFactLines({ api }: Manager): Promise<(fact: Fact) =>
     if (host !== undefined && !hosts.has(host)) hosts.set(host, hostName(host))
     const who = [sites.get(site) ?? site, ...(host === undefined ? [] : [await hosts.get(host)])].join('/')
     const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ')
-    return printable(`${time}  ${who}  ${event ? factWords(event) : `${kind} (a newer appliance says more)`}`)
+    return printable(`${time}  ${who}  ${event ? factWords(event) : `${kind} (newer than this command, which cannot say more)`}`)
   }
 }

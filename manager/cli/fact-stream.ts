@@ -4,7 +4,7 @@ import type { Manager } from './api.ts'
 import { openStream } from './streams.ts'
 import type { World } from './world.ts'
 
-/** A fact as the manager tells it; `event` is missing when a newer appliance told it. */
+/** A fact as the manager tells it; `event` is missing when it is newer than this command. */
 export interface Fact {
   seq: number
   site: string
@@ -47,9 +47,19 @@ export async function newestSeq(manager: Manager): Promise<number> {
   return Number(/^id: (\d+)$/m.exec(await answer.text())?.[1] ?? 0)
 }
 
-function factOf(raw: unknown): Fact {
+export function factOf(raw: unknown): Fact {
   const { host, ...told } = Told.parse(raw)
-  const parsed = parseEvent({ ...told, ...(host ? { host } : {}) })
   const { seq, site, at, kind } = told
-  return { seq, site, at, kind, host: host ?? undefined, event: parsed.known ? parsed.event : undefined, raw }
+  return { seq, site, at, kind, host: host ?? undefined, event: eventOf({ ...told, ...(host ? { host } : {}) }), raw }
+}
+
+/** Undefined for what this command is too old to read. */
+function eventOf(told: unknown): AnyEvent | undefined {
+  try {
+    const parsed = parseEvent(told)
+    return parsed.known ? parsed.event : undefined
+  } catch (error) {
+    if (error instanceof z.ZodError) return undefined
+    throw error
+  }
 }

@@ -7,18 +7,20 @@ import { explainLines } from './explain-lines.ts'
 import { openFacts } from './fact-stream.ts'
 import { Failure } from './failure.ts'
 import { addressOf, findHost } from './find-host.ts'
-import { choice, command, type JsonOption, pairs, whole } from './options.ts'
+import { checkSelector, choice, command, type JsonOption, pairs, whole } from './options.ts'
 import { createPrinter } from './print.ts'
 import type { Host } from './shapes.ts'
 import { patiently } from './streams.ts'
 import type { World } from './world.ts'
 
 interface ApproveOptions extends JsonOption {
+  selector?: string
   name?: string
   profile?: string
   tag?: Record<string, string>
 }
 interface InstallOptions extends JsonOption {
+  selector?: string
   profile?: string
   yes?: true
   follow?: true
@@ -33,13 +35,15 @@ const HOST = 'name, site/name, MAC address or id'
 /** What is done to hosts, and what they went through. */
 export function addHostActions(host: Command, world: World): void {
   command(host, 'approve', 'let machines in')
-    .argument('<host...>', HOST)
+    .argument('[host...]', HOST)
+    .option('--selector <selector>', 'all that wait and match it')
     .option('--name <name>', 'of a single one')
     .option('--profile <profile>', 'what they become when they are installed')
     .option('--tag <key=value>', 'added to their tags; may be given again', pairs)
     .action(async (names: string[], options: ApproveOptions) => approve(await connect(world), names, options, world))
   command(host, 'install', 'install hosts at their next boot; their disks are overwritten')
-    .argument('<host...>', HOST)
+    .argument('[host...]', HOST)
+    .option('--selector <selector>', 'all approved ones that match it')
     .option('--profile <profile>', 'what they become; their own unless told')
     .option('-y, --yes', 'without asking')
     .option('-f, --follow', "show a single host's boot as it goes")
@@ -70,9 +74,9 @@ export function addHostActions(host: Command, world: World): void {
 }
 
 async function approve(manager: Manager, names: readonly string[], options: ApproveOptions, world: World): Promise<void> {
-  const { name, profile, tag, ...rest } = options
-  if (name !== undefined && names.length > 1) throw new Failure('--name: expected a single host with it', { usage: true })
-  const found = await Promise.all(names.map((one) => findHost(manager, one)))
+  const { selector, name, profile, tag, ...rest } = options
+  const found = await chosen(manager, names, selector, (host) => !host.approved)
+  if (name !== undefined && found.length > 1) throw new Failure('--name: expected a single host with it', { usage: true })
   const printer = createPrinter(world, rest)
   const items: Host[] = []
   for (const one of found) {
@@ -93,9 +97,9 @@ async function approve(manager: Manager, names: readonly string[], options: Appr
 }
 
 async function install(manager: Manager, names: readonly string[], options: InstallOptions, world: World): Promise<void> {
-  const { profile, yes, follow, ...rest } = options
-  if (follow && names.length > 1) throw new Failure('--follow: expected a single host with it', { usage: true })
-  const found = await Promise.all(names.map((one) => findHost(manager, one)))
+  const { selector, profile, yes, follow, ...rest } = options
+  const found = await chosen(manager, names, selector, (host) => host.approved)
+  if (follow && found.length > 1) throw new Failure('--follow: expected a single host with it', { usage: true })
   for (const one of found) if (profile === undefined && one.profile === undefined) throw await profileMissing(manager, one)
   for (const one of found)
     if (!one.approved)
@@ -115,6 +119,26 @@ async function install(manager: Manager, names: readonly string[], options: Inst
   if (rest.json) return printer.value({ items })
   if (first && follow) return timeline(manager, first, { follow, boots: 1 }, world)
   if (first) printer.line(`  → watch it: bridgehead host timeline ${addressOf(first)} --follow`)
+}
+
+/** Hosts by their names, or those of a selector that `fit`. Throws Failure when there is none. */
+async function chosen(
+  manager: Manager,
+  names: readonly string[],
+  selector: string | undefined,
+  fit: (host: Host) => boolean,
+): Promise<Host[]> {
+  if ((selector === undefined) === (names.length === 0))
+    throw new Failure(`expected either names of hosts or --selector, got ${selector === undefined ? 'neither' : 'both'}`, { usage: true })
+  if (selector === undefined) return Promise.all(names.map((one) => findHost(manager, one)))
+  const query = { selector: checkSelector(selector) }
+  const found = (await (await manager.api.hosts.hosts.$get({ query })).json()).items.filter((host) => !host.retired && fit(host))
+  if (found.length === 0)
+    throw new Failure(`no host that this could be done to matches "${selector}"`, {
+      code: 'no-hosts',
+      next: [`bridgehead host ls '${selector}'`],
+    })
+  return found
 }
 
 async function profileMissing({ api }: Manager, host: Host): Promise<Failure> {

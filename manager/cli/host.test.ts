@@ -76,6 +76,18 @@ test('an installation wants a profile, and the name of what is lost', async () =
   expect(await stdout('host', 'ls', 'role=db')).toContain('… berlin/db1  will be installed at its next boot')
 })
 
+test('many are taken by a selector, and none is an error', async () => {
+  expect((await rig.cli(['host', 'approve', '--selector', 'site=berlin', '--json'])).stderr).toContain('"code":"no-hosts"')
+  const install = ['host', 'install', '--profile', 'debian', '--selector']
+  expect((await rig.cli([...install, 'role in db'])).stderr).toContain('  role in db\n          ^\n')
+  const many = await rig.cli([...install, ''], { answers: ['2'] })
+  expect([many.code, many.stderr]).toEqual([
+    0,
+    expect.stringMatching(/overwrites the disk of .*db1, .*db1\ntype how many hosts that are \(2\)/),
+  ])
+  expect((await rig.cli(['host', 'install'])).stderr).toContain('expected either names of hosts or --selector, got neither')
+})
+
 test('what it would be told is explained in sentences', async () => {
   const text = await stdout('host', 'explain', 'berlin/db1')
   expect(text).toMatch(/^berlin\/db1 would be installed as "debian"\n/)
