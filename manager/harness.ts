@@ -224,7 +224,7 @@ function fakeAuth(current: () => Principal | undefined): Auth {
       list: async () => [],
       setRole: async (_, id) => Promise.reject(notFound('member', id)),
       remove: async (_, id) => Promise.reject(notFound('member', id)),
-      invite: no,
+      invite: async () => ({ id: 'i1', code: 'i1.x', expiresAt: 0 }),
       invitations: async () => [],
       revoke: async (_, id) => Promise.reject(notFound('open invitation', id)),
       find: async () => Promise.reject(notFound('invitation', 'of this code')),

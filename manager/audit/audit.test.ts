@@ -80,8 +80,11 @@ test('it is read by whoever may do everything, of the own organisation alone, pa
   expect(names(await audit('', 'evil'))).toEqual(['theirs'])
   const [{ target }] = await audit('?limit=1')
   expect(names(await audit(`?target=${target.id}`))).toEqual(['c'])
+  expect(names(await audit('?action=site&actor=k&limit=1'))).toEqual(['c'])
+  for (const query of ['?action=host', '?action=sit', '?action=site.create.more', '?actor=somebody', '?target=x'])
+    expect([query, await audit(query)]).toEqual([query, []])
   expect((await h.ask('GET', '/audit', undefined, somebody('acme', ['sites:write']))).status).toBe(403)
-  for (const query of ['?limit=0', '?limit=501', '?before=x', '?page=2'])
+  for (const query of ['?limit=0', '?limit=501', '?before=x', '?page=2', '?action=%25', '?action=a_b'])
     expect([query, (await h.ask('GET', `/audit${query}`)).status]).toEqual([query, 400])
 })
 

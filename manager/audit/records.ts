@@ -42,18 +42,29 @@ export async function addEntry(db: Db, change: Change): Promise<void> {
     .execute()
 }
 
+export interface EntryFilter {
+  /** Sequence number. */
+  before?: number | undefined
+  limit: number
+  /** Ids. */
+  target?: string | undefined
+  actor?: string | undefined
+  /** A word, or its beginning: `site` takes `site.create` and `site.token.create`. */
+  action?: string | undefined
+}
+
 /** Newest first. */
-export async function listEntries(
-  db: Db,
-  organisation: string,
-  { before, limit, target }: { before?: number | undefined; limit: number; target?: string | undefined },
-): Promise<Entry[]> {
+export async function listEntries(db: Db, organisation: string, { before, limit, target, actor, action }: EntryFilter): Promise<Entry[]> {
   const rows = await db
     .selectFrom('audit')
     .selectAll()
     .where('organisation', '=', organisation)
     .$if(before !== undefined, (query) => query.where('seq', '<', before ?? 0))
     .$if(target !== undefined, (query) => query.where('target_id', '=', target ?? ''))
+    .$if(actor !== undefined, (query) => query.where('actor_id', '=', actor ?? ''))
+    .$if(action !== undefined, (query) =>
+      query.where((eb) => eb.or([eb('action', '=', action ?? ''), eb('action', 'like', `${action}.%`)])),
+    )
     .orderBy('seq', 'desc')
     .limit(limit)
     .execute()

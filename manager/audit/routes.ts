@@ -28,6 +28,13 @@ const list = operation('admin', {
       limit: z.coerce.number().int().min(1).max(500).default(100),
       /** Id of a site, host, script or whatever else was changed. */
       target: z.string().max(100).optional(),
+      /** Id of a person, key or site. */
+      actor: z.string().max(100).optional(),
+      /** A word, or its beginning: `site` takes `site.create` and `site.token.create`. */
+      action: z
+        .string()
+        .regex(/^[a-z-]+(\.[a-z-]+)*$/, 'expected a word of the log, such as site.create, or its beginning, such as site')
+        .optional(),
     }),
   },
   responses: { 200: json(z.object({ items: z.array(AuditEntry) }), 'The entries before that one.') },

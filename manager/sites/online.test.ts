@@ -9,7 +9,8 @@ beforeEach(async () => {
   h = await startHarness()
   site = await newSite(h, 'berlin')
   await newSite(h, 'paris')
-  h.bus.online.set(site, { at: 7, version: '0.1.0', revision: 3, outbox: 2, counters: { 'dhcp.acks': 1 } })
+  const health = { ok: false, services: { dns: 'is silent' }, uplink: 'ok' as const }
+  h.bus.online.set(site, { at: 7, version: '0.1.0', revision: 3, outbox: 2, counters: { 'dhcp.acks': 1 }, health })
 })
 afterEach(() => h.close())
 
@@ -17,7 +18,7 @@ const online = async () =>
   ((await h.ask('GET', '/sites')).body.items as { name: string; online?: unknown }[]).map((one) => [one.name, one.online])
 
 test('a list of sites says which boxes are in touch; so do one site and its state', async () => {
-  const shown = { at: 7, version: '0.1.0', revision: 3, outbox: 2 }
+  const shown = { at: 7, version: '0.1.0', revision: 3, outbox: 2, health: { ok: false, services: { dns: 'is silent' } } }
   expect(await online()).toEqual([
     ['berlin', shown],
     ['paris', undefined],

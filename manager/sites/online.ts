@@ -26,5 +26,7 @@ export function impatient(read: ReadPresences, clock: Clock): ReadPresences {
 }
 
 export function onlineOf(presence: Presence | undefined): NonNullable<Site['online']> | undefined {
-  return presence && { at: presence.at, version: presence.version, revision: presence.revision, outbox: presence.outbox }
+  if (!presence) return undefined
+  const { at, version, revision, outbox, health } = presence
+  return { at, version, revision, outbox, ...(health ? { health: { ok: health.ok, services: health.services } } : {}) }
 }
