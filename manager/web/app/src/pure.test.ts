@@ -5,7 +5,7 @@ import { outdatedBy } from './outdated.ts'
 import { createPacer } from './pacer.ts'
 import { recipeOf } from './pages/media-recipe.ts'
 import { ago } from './parts/ago.ts'
-import { ticks, usualMs } from './parts/boot-times.ts'
+import { bootState, ticks, usualMs } from './parts/boot-times.ts'
 import { asFormPaths, restOf } from './parts/form-errors.ts'
 import { lanInput, lanOutput } from './parts/lan-input.ts'
 import { rebased } from './parts/rebase.ts'
@@ -187,4 +187,13 @@ test('what is old is read once for many facts, not twice at a time, and rests af
   expect(reads).toEqual(['hosts', 'sites', 'hosts'])
   pacer.close()
   vi.useRealTimers()
+})
+
+test.each([
+  ['a boot that phoned home is over', 'phone-home', undefined, 0, 'over'],
+  ['a boot from the own disk is over', 'script', 'local-disk', 0, 'over'],
+  ['a boot that goes on is live', 'kernel', undefined, 60_000, 'live'],
+  ['a boot that said nothing for long is silent', 'kernel', undefined, 16 * 60_000, 'silent'],
+] as const)('%s', (_, stage, detail, since, state) => {
+  expect(bootState({ stages: [{ stage, at: NOW, detail }], endedAt: NOW }, NOW + since)).toBe(state)
 })

@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core'
+import { Anchor, type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core'
 
 /** The one accent; status colours are in parts/status.tsx. */
 const bridge: MantineColorsTuple = [
@@ -24,6 +24,7 @@ export const theme = createTheme({
   headings: { fontWeight: '600' },
   autoContrast: true,
   cursorType: 'pointer',
+  components: { Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }) }, // among text, colour alone tells too little
 })
 
 /** Mantine's own grey is too faint for small text (WCAG 2.2, 1.4.3). */

@@ -5,7 +5,7 @@ import { useNavigate, useParams } from '@tanstack/react-router'
 import type { InferResponseType } from 'hono/client'
 import { api } from '../api/client.ts'
 import { explainQuery, hostQuery, timelineQuery } from '../api/queries.ts'
-import { usualMs } from '../parts/boot-times.ts'
+import { bootState, usualMs } from '../parts/boot-times.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { Link } from '../parts/link.tsx'
 import { Empty, Facts, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
@@ -18,11 +18,6 @@ import { HostSettings } from './host-settings.tsx'
 import { RunOnHost } from './run-on-host.tsx'
 
 type Timeline = InferResponseType<(typeof api.events.hosts)[':id']['timeline']['$get'], 200>
-/** After these a boot is over. */
-const LAST_STAGES = ['phone-home', 'login', 'failed']
-/** A boot that said nothing for so long has ended without a word. */
-const SILENT_MS = 15 * 60_000
-
 export function HostPage() {
   const { id } = useParams({ from: '/shell/hosts/$id' })
   const host = useQuery(hostQuery(id))
@@ -165,15 +160,23 @@ function LastBoot({ timeline }: { timeline: Timeline }) {
         No boot was seen yet. Restart the machine with network boot first in its boot order, and each stage appears here as it happens.
       </Text>
     )
-  const last = boot.stages.at(-1)
-  const live = last !== undefined && !LAST_STAGES.includes(last.stage) && Date.now() - boot.endedAt < SILENT_MS
+  const state = bootState(boot, Date.now())
+  const last = boot.stages.at(-1)?.stage
   const reasons = boot.stages.flatMap((stage) => stage.reasons ?? [])
   return (
     <Stack gap="sm">
       <Text size="sm" c="dimmed" component="div">
         Began <Ago at={boot.startedAt} span />
       </Text>
-      <Waterfall stages={boot.stages} live={live} usual={usualMs(earlier)} />
+      <Waterfall stages={boot.stages} state={state} usual={usualMs(earlier)} />
+      {state === 'silent' && (
+        <Text size="sm" component="div">
+          <Status tone="attention">
+            Nothing came after <b>{last}</b>, <Ago at={boot.endedAt} span />. Look at the machine's screen, then restart it: the next boot
+            begins anew.
+          </Status>
+        </Text>
+      )}
       {reasons.length > 0 && (
         <details>
           <summary>Why it was answered so</summary>
@@ -201,7 +204,7 @@ function EarlierBoots({ timeline }: { timeline: Timeline }) {
             <Ago at={boot.startedAt} /> {boot.stages.at(-1)?.stage}
           </Accordion.Control>
           <Accordion.Panel>
-            <Waterfall stages={boot.stages} live={false} usual={new Map()} />
+            <Waterfall stages={boot.stages} state="over" usual={new Map()} />
           </Accordion.Panel>
         </Accordion.Item>
       ))}

@@ -45,6 +45,7 @@ function FlashCard({ site }: { site: Site }) {
       <Group align="flex-end">
         <Select
           label="Board"
+          w={280}
           allowDeselect={false}
           data={[
             { value: 'x86_64', label: 'PC (x86_64, BIOS or UEFI)' },

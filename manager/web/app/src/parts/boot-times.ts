@@ -1,5 +1,19 @@
 import { bootRows, type StageEvent } from '@bridgehead/shared/text/timeline.ts'
 
+/** After these a boot is over. */
+const LAST_STAGES = ['phone-home', 'login', 'failed']
+/** A boot that said nothing for so long has ended without a word. */
+const SILENT_MS = 15 * 60_000
+
+export type BootState = 'live' | 'over' | 'silent'
+
+/** How a boot stands: under way, over, or ended without a word. Booting the own disk is the site's last word of a boot. Pure. */
+export function bootState({ stages, endedAt }: { stages: readonly StageEvent[]; endedAt: number }, now: number): BootState {
+  const last = stages.at(-1)
+  if (last === undefined || LAST_STAGES.includes(last.stage) || (last.stage === 'script' && last.detail === 'local-disk')) return 'over'
+  return now - endedAt < SILENT_MS ? 'live' : 'silent'
+}
+
 /** How long each stage took at earlier boots of this host: the median. Pure. */
 export function usualMs(boots: readonly { stages: readonly StageEvent[] }[]): Map<string, number> {
   const all = new Map<string, number[]>()

@@ -1,7 +1,7 @@
 import { formatBytes, formatMs } from '@bridgehead/shared/text/format.ts'
 import { bootRows, type Row, type StageEvent } from '@bridgehead/shared/text/timeline.ts'
 import { Box, Text, Tooltip } from '@mantine/core'
-import { ticks } from './boot-times.ts'
+import { type BootState, ticks } from './boot-times.ts'
 import { toneColour } from './status.tsx'
 import { useNow } from './time.tsx'
 import classes from './waterfall.module.css'
@@ -11,14 +11,23 @@ const SLOW = 3
 const LEAST_MS = 15_000
 
 /** One boot: a row a stage, time to the right, zero at its first packet. The faint bar behind is the usual time. */
-export function Waterfall({ stages, live, usual }: { stages: readonly StageEvent[]; live: boolean; usual: ReadonlyMap<string, number> }) {
+export function Waterfall({
+  stages,
+  state,
+  usual,
+}: {
+  stages: readonly StageEvent[]
+  state: BootState
+  usual: ReadonlyMap<string, number>
+}) {
+  const live = state === 'live'
   const now = useNow(live ? 500 : 60_000)
   const rows = bootRows(stages, { now, live })
   const zero = rows[0]?.from ?? 0
   const end = Math.max(...rows.map((row) => Math.max(row.until, row.from + (usual.get(row.stage) ?? 0))), zero + 1000)
   const share = (ms: number) => `${((ms / (end - zero)) * 100).toFixed(2)}%`
   return (
-    <Box role="table" aria-label="Boot timeline" className={classes.table}>
+    <Box role="table" aria-label="Boot timeline" className={classes.table} tabIndex={0}>
       <div role="row" className={classes.scale}>
         <span role="columnheader">Stage</span>
         <span role="columnheader" className={classes.track}>
@@ -36,6 +45,7 @@ export function Waterfall({ stages, live, usual }: { stages: readonly StageEvent
           row={row}
           usual={usual.get(row.stage)}
           growing={live && index === rows.length - 1}
+          cut={state === 'silent' && index === rows.length - 1}
           left={share(row.from - zero)}
           width={(ms) => share(ms)}
         />
@@ -48,18 +58,20 @@ function StageRow({
   row,
   usual,
   growing,
+  cut,
   left,
   width,
 }: {
   row: Row
   usual: number | undefined
   growing: boolean
+  cut: boolean
   left: string
   width(ms: number): string
 }) {
   const took = row.until - row.from
   const late = growing && took > Math.max((usual ?? 0) * SLOW, LEAST_MS)
-  const tone = row.stage === 'failed' ? 'failed' : late ? 'attention' : growing ? 'busy' : 'ok'
+  const tone = row.stage === 'failed' ? 'failed' : late || cut ? 'attention' : growing ? 'busy' : 'ok'
   const amount =
     row.bytes === undefined
       ? ''
