@@ -127,13 +127,13 @@ async function fuzz(harness: Harness, ask: Ask, which: (path: string) => boolean
   return answers
 }
 
-test('no body and no path, however strange, makes an operation fail or answer anything but problems', async () => {
+test('no body and no path, however strange, makes an operation fail or answer anything but problems', { timeout: 30_000 }, async () => {
   const answers = await fuzz(h, h.ask, () => true, 25)
   expect(Object.keys(answers).length).toBeGreaterThan(3)
   expect(failed).toEqual([])
 })
 
-test('nor does it with real accounts: sessions, members, invitations, keys and the audit log', async () => {
+test('nor does it with real accounts: sessions, members, invitations, keys and the audit log', { timeout: 30_000 }, async () => {
   const whole = await startWholeApi({ log })
   const apiKey = await whole.newKey('acme')
   const ask: Ask = (method, path, body) => whole.ask(apiKey, method, path.replace('/api/v1', ''), body)
