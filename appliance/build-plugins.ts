@@ -17,8 +17,28 @@ export function leaveOut(filter: RegExp): Plugin {
   }
 }
 
-/** Modules of Node that an idle site may never use. All are plain objects of functions and classes. */
-const NODE_WHEN_USED = ['child_process', 'cluster', 'dns', 'dns/promises', 'http2', 'https', 'readline', 'tls', 'worker_threads', 'zlib']
+/** Classes of a package that nobody makes: whoever does is told. Unlike leaveOut, for what is required by name and not tried. */
+export function neverMade(filter: RegExp): Plugin {
+  return {
+    name: 'never-made',
+    setup(builder) {
+      builder.onResolve({ filter }, ({ path }) => ({ path, namespace: 'never-made' }))
+      builder.onLoad({ filter: /.*/, namespace: 'never-made' }, ({ path }) => ({
+        contents: `module.exports=class{constructor(){throw new Error(${JSON.stringify(`${path} is left out of the bundle`)})}}`,
+        loader: 'js',
+      }))
+    },
+  }
+}
+
+/**
+ * Modules of Node that an idle site may never use, or that DHCP and DNS need not wait for. All are plain objects of functions and classes.
+ */
+const NODE_WHEN_USED = [
+  ...['child_process', 'cluster', 'dns', 'dns/promises', 'http', 'http2', 'https', 'net', 'readline', 'tls', 'worker_threads', 'zlib'],
+]
+/** Asked while modules load, and known: the bundle starts no threads. */
+const KNOWN: Readonly<Record<string, string>> = { isMainThread: 'true' }
 
 /**
  * Node's own modules by require(), some of them when the first of their exports is used. An ES import of one reads all of its exports at
@@ -45,7 +65,9 @@ export function nodeModulesByRequire(): Plugin {
 
 /** `module.exports` with all names of `exported`, each read from `load()` when somebody asks. */
 function lazyExports(exported: object): string {
-  const getters = Object.keys(exported).map((name) => `get ${JSON.stringify(name)}(){return load()[${JSON.stringify(name)}]}`)
+  const getters = Object.keys(exported).map(
+    (name) => `get ${JSON.stringify(name)}(){return ${KNOWN[name] ?? `load()[${JSON.stringify(name)}]`}}`,
+  )
   return `module.exports={${getters.join(',')}}`
 }
 
@@ -96,6 +118,7 @@ export function ownSources(): Plugin {
       builder.onLoad({ filter: /\/(shared|appliance)\/.*\.ts$/ }, async ({ path }) => {
         const source = await readFile(path, 'utf8')
         const contents = source
+          .replace(/^#!.*/, '') // the bundle is no program of its own
           .replace("import { z } from 'zod'", "import * as z from 'zod'")
           .replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
         return { contents, loader: 'ts' }

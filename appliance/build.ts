@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type BuildOptions, build } from 'esbuild'
-import { leaveOut, loadedWhenUsed, nodeModulesByRequire, onlyFile, ownSources } from './build-plugins.ts'
+import { leaveOut, loadedWhenUsed, neverMade, nodeModulesByRequire, onlyFile, ownSources } from './build-plugins.ts'
 
 export type BundleArch = 'x64' | 'arm64'
 
@@ -34,6 +34,7 @@ export async function buildAppliance({ outdir, arch }: { outdir: string; arch: B
     plugins: [
       loadedWhenUsed(WHEN_USED, { outdir, options: OPTIONS }),
       onlyFile('dns2', join(dirname(fileURLToPath(import.meta.resolve('dns2/package.json'))), 'packet.js'), 'Packet'),
+      neverMade(/^sonic-boom$|^thread-stream$/), // pino's files and threads: our logger is given a stream
       nodeModulesByRequire(),
       ownSources(),
     ],
@@ -61,10 +62,13 @@ const OPTIONS: BuildOptions = {
 /** What an idle site never calls (SSH to its hosts, templates, offline bundles), and what is not needed to answer DHCP. */
 const WHEN_USED = ['ssh2', 'liquidjs', 'tar-stream', 'ioredis', 'uqr']
 
-/** What CommonJS packages find around them, and an ES module has not: require() for Node's own modules, and where the file lies. */
+/**
+ * What CommonJS packages find around them, and an ES module has not: require() for Node's own modules, and where the file lies. Without `import`
+ * and `import.meta`: the same file is run as a module, and read as a script when a snapshot is made of it.
+ */
 const COMMON_JS = [
-  "import{createRequire as $createRequire}from'node:module'",
-  'const $require=$createRequire(import.meta.url),require=$require,__dirname=import.meta.dirname,__filename=import.meta.filename;',
+  "'use strict';var __filename=process.argv[1],__dirname=process.getBuiltinModule('path').dirname(__filename)",
+  "var $require=(name)=>process.getBuiltinModule(name)??process.getBuiltinModule('module').createRequire(__filename)(name),require=$require;",
 ].join(';')
 
 if (import.meta.main) {

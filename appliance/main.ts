@@ -1,7 +1,9 @@
 #!/usr/bin/env node
+import './no-code-generation.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { startupSnapshot } from 'node:v8'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { createLog } from '@bridgehead/shared/log.ts'
@@ -48,7 +50,9 @@ async function run(config: Config): Promise<void> {
     monotonic: () => performance.now(),
     log,
   })
-  const stopAll = await startAll([...appliance.services, health, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
+  const { lanServices, services } = appliance
+  const idleMemory = createIdleMemory({ clock: systemClock, log, ...processMemory() })
+  const stopAll = await startAll([...lanServices, ...services, health, idleMemory], log)
   await store
     .write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do
@@ -60,7 +64,7 @@ async function run(config: Config): Promise<void> {
   log.info('appliance.stopped')
 }
 
-try {
+async function main(): Promise<void> {
   const invocation = readConfig(process.argv.slice(2), process.env)
   if (invocation.run === 'help') process.stdout.write(USAGE)
   else if (invocation.run === 'version') process.stdout.write(`${manifest.version}\n`)
@@ -70,8 +74,16 @@ try {
     await run(invocation.config)
     process.exit(0)
   }
-} catch (error) {
+}
+
+function fail(error: unknown): never {
   process.stderr.write(`bridgehead appliance: ${error instanceof Error ? error.message : String(error)}\n`)
   if (!(error instanceof ConfigError) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   process.exit(error instanceof ConfigError ? 2 : 1)
 }
+
+const start = () => void main().catch(fail)
+if (startupSnapshot.isBuildingSnapshot()) {
+  startupSnapshot.setDeserializeMainFunction(start)
+  for (const parts of [import('./system/box.ts'), import('./system/care-parts.ts')]) void parts.catch(fail)
+} else start()

@@ -34,7 +34,7 @@ import { type EnrolDeps, enrol } from './uplink/enrol.ts'
 import { readHardware } from './uplink/hardware.ts'
 import type { Identity } from './uplink/identity.ts'
 import { createLink, type Link } from './uplink/link.ts'
-import type { Adoption } from './uplink/membership.ts'
+import { type Adoption, readSite } from './uplink/membership.ts'
 import { createOverlay } from './uplink/overlay.ts'
 import { redisBus } from './uplink/redis-bus.ts'
 import { createStateKeeper, type StateKeeper } from './uplink/state-keeper.ts'
@@ -66,7 +66,9 @@ export interface ApplianceDeps {
 }
 
 export interface Appliance {
-  /** Every part, in the order in which they start. */
+  /** What serves the LAN from what the store holds, in the order in which they start: before anything else, for a LAN may be waiting. */
+  lanServices: readonly Service[]
+  /** All other parts, in the order in which they start. */
   services: readonly Service[]
   state(): SiteState | undefined
   /** `none`: this box belongs to no manager. */
@@ -211,6 +213,16 @@ export function createAppliance(deps: ApplianceDeps): Appliance {
     opening ??= open(site)
     return opening
   }
+  /** Resolves once the LAN services know what to serve. */
+  const storedSite: Service = {
+    name: 'stored site',
+    async start() {
+      const site = readSite(store)
+      if (site) await openSite(site)
+      await preparing
+    },
+    async stop() {},
+  }
   const bundles = createBundleInbox({ data: config.data, store, cache, openSite, clock, log })
   const uplink = createUplink({
     enrol: (signal) =>
@@ -261,7 +273,8 @@ export function createAppliance(deps: ApplianceDeps): Appliance {
   })
 
   return {
-    services: [cache, dhcp, tftp, http, dns, ssh, bundles, uplink],
+    lanServices: [storedSite, dhcp, dns, cache, tftp, http],
+    services: [ssh, bundles, uplink],
     state: engine.state,
     uplink: () => (isMember ? (link?.up ? 'ok' : 'down') : 'none'),
     source: () => source,

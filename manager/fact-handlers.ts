@@ -3,7 +3,7 @@ import type { FactHandlers } from './distributors/ingest.ts'
 import type { Tx } from './engines/store/store.ts'
 import * as facts from './registries/facts.ts'
 import { failRuns, onRunFinished, onRunOutput, onRunStarted } from './scripts/runs.ts'
-import { onApplianceUpdate, onSlotRepaired } from './sites/box-facts.ts'
+import { onApplianceUpdate, onDataState, onSlotRepaired } from './sites/box-facts.ts'
 import { onApplianceStarted, onStateApplied, onStateRefused } from './sites/facts.ts'
 
 /** Which category owns which kind of fact. Kinds that are not here are stored only. */
@@ -31,6 +31,7 @@ export function handlersOf(
       onBox()
       return onApplianceUpdate(tx, fact)
     },
+    'appliance.data': onDataState,
     'appliance.slot-repaired': onSlotRepaired,
     'state.applied': onStateApplied,
     'state.refused': onStateRefused,

@@ -21,7 +21,7 @@ export const BootInfo = z.object({
   /** GRUB's environment block: 1024 bytes. */
   env: z.object({ path: z.string() }),
   config: z.string(),
-  /** `memory`: /data is a tmpfs, because the partition could not be mounted; `read-only`: it holds what it held. */
+  /** `memory`: /data is a tmpfs, because the partition could not be mounted; `read-only`: it holds what it held. `ok` with a reason: was mended. */
   data: z.object({ device: z.string().nullish(), state: z.enum(['ok', 'memory', 'read-only']), why: z.string().optional() }),
   /** Character device of the hardware watchdog, writable for the daemon; null where the board has none. */
   watchdog: z.string().nullish(),

@@ -15,6 +15,9 @@ export interface Disk {
   removable: boolean
 }
 
+/** One line for the screen. */
+export type Installing = { doing: string } | { trouble: string }
+
 /** What an `install` wish comes to. Pure. */
 export type Choice = { kind: 'install'; disk: string; argument: string } | { kind: 'here' } | { kind: 'refused'; why: string }
 
@@ -43,7 +46,7 @@ export function chooseDisk(wish: string, disks: readonly Disk[], running: string
 
 /**
  * Does what `install` in bridgehead.json asks for, once: the wish is erased before it is carried out, so that the copy does not hold it and
- * a failure does not repeat itself. `say` gets one line for the screen.
+ * a failure does not repeat itself.
  */
 export async function installIfAsked({
   settings,
@@ -56,7 +59,7 @@ export async function installIfAsked({
   helper: Pick<Helper, 'install' | 'reboot'>
   boot: Pick<BootInfo, 'disk'>
   log: Log
-  say: (line: { doing: string } | { trouble: string }) => void
+  say: (line: Installing) => void
 }): Promise<void> {
   const { install: wish, ...rest } = settings.current()
   if (wish === undefined || settings.problems().length > 0) return

@@ -26,6 +26,7 @@ function view(more: Partial<BoxView> = {}): BoxView {
     state: undefined,
     siteName: undefined,
     health: { ok: true, services: {}, uplink: 'none' },
+    data: { state: 'ok' },
     page: { port: 8443, credential: 'abcd-efgh-jkmn', fingerprint: 'ab'.repeat(32) },
     doing: [],
     troubles: [],
@@ -66,7 +67,22 @@ for (const row of [
   {
     trouble: 'a full disk',
     given: { place: { directory: '/run', state: 'memory', why: 'the data partition is full', mayReturn: true } },
-    says: /full; the box works from memory/,
+    says: /full; the box works from memory[\s\S]*What to do: assign fewer profiles/,
+  },
+  {
+    trouble: 'a disk that is about to be full',
+    given: { data: { state: 'full', why: 'the data partition is full: 3 of 598 MiB are free' } },
+    says: /full: 3 of 598 MiB are free; all is served, but soon nothing new can be kept\nWhat to do: .* larger card/,
+  },
+  {
+    trouble: 'a data partition that was mended with losses',
+    given: { boot: { ...view().boot, data: { state: 'ok', why: 'the data partition was damaged, and what it held is lost' } } },
+    says: /^the data partition was damaged, and what it held is lost$/,
+  },
+  {
+    trouble: 'a broken disk',
+    given: { place: { directory: '/run', state: 'memory', why: 'the data partition fails (I/O error)', mayReturn: true } },
+    says: /works from memory[\s\S]*What to do: change the card/,
   },
   {
     trouble: 'a slot that was passed over',

@@ -5,7 +5,9 @@ import type { EnrolProgress } from '../uplink/enrol.ts'
 import type { BootInfo } from './boot-info.ts'
 import type { Screen } from './console/render.ts'
 import type { DataPlace } from './data.ts'
+import type { DataState } from './data-room.ts'
 import type { HealthReport } from './health.ts'
+import type { Installing } from './install.ts'
 import type { NetworkStatus } from './network/network.ts'
 import { type ConfigProblem, formatProblem } from './read-config.ts'
 
@@ -21,6 +23,7 @@ export interface BoxView {
   /** Known before there is a state. */
   siteName: string | undefined
   health: HealthReport
+  data: DataState
   page: { port: number; credential: string; fingerprint: string } | undefined
   /** What goes on: an update, an installation; and what became of it. */
   doing: readonly string[]
@@ -67,7 +70,7 @@ export function updateLines({ release, other, rollback, why }: UpdateStatus): Pi
 /** The same with what became of an installation. */
 export function withInstall(
   lines: Pick<BoxView, 'doing' | 'troubles'>,
-  installing: { doing: string } | { trouble: string } | undefined,
+  installing: Installing | undefined,
 ): Pick<BoxView, 'doing' | 'troubles'> {
   if (!installing) return lines
   if ('doing' in installing) return { ...lines, doing: [installing.doing, ...lines.doing] }
@@ -114,10 +117,16 @@ function pageUrls({ plan }: NetworkStatus, port: number): string[] {
   return open.map((one) => `https://${one.address.replace(/\/\d+$/, '')}:${port}`)
 }
 
-function troublesOf({ boot, problems, place, network, health, enrol, troubles }: BoxView): string[] {
+const whatToDo = ({ why = '' }: { why?: string | undefined }) =>
+  `What to do: ${/full/.test(why) ? 'assign fewer profiles to this site, or change to a larger card' : 'change the card'}; the site is served meanwhile.`
+
+function troublesOf({ boot, problems, place, data, network, health, enrol, troubles }: BoxView): string[] {
   const found = problems.map((problem) => `bridgehead.json: ${formatProblem(problem)}`)
   if (problems.length > 0) found.push('Until it is corrected the box works with what it knew before.')
-  if (place.state === 'memory') found.push(`${place.why}; the box works from memory, and what happens now is lost when it is switched off`)
+  if (place.state === 'memory')
+    found.push(`${place.why}; the box works from memory, and what happens now is lost when it is switched off`, whatToDo(place))
+  else if (data.state === 'full') found.push(`${data.why}; all is served, but soon nothing new can be kept`, whatToDo(data))
+  else if (boot.data.state === 'ok' && boot.data.why !== undefined) found.push(boot.data.why) // it was mended before the daemon began
   for (const slot of boot.tried) if (slot !== boot.slot) found.push(`slot ${slot} could not be started; slot ${boot.slot} took over`)
   found.push(...(network.plan?.problems ?? []))
   if (network.failure !== undefined) found.push(`network: ${network.failure}`)

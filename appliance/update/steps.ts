@@ -24,6 +24,7 @@ export interface StepDeps {
   log: Log
   boot: BootInfo
   helper: Pick<Helper, 'setEnv' | 'openSlot' | 'closeSlot' | 'reboot'>
+  /** Where releases come from now; undefined while there is no uplink. */
   source: () => ArtifactSource | undefined
   machine: Machine
   records: UpdateRecords

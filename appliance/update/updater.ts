@@ -1,17 +1,12 @@
 import { otherSlot, type SlotName } from '@bridgehead/shared/boot/slots.ts'
-import type { Clock } from '@bridgehead/shared/clock.ts'
-import type { Log } from '@bridgehead/shared/log.ts'
 import { isOpen } from '@bridgehead/shared/model/maintenance.ts'
 import { type PublicKey, SignatureError, verifyDocument } from '@bridgehead/shared/model/signed.ts'
 import type { SiteState } from '@bridgehead/shared/model/state.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
-import type { Outbox } from '../store/outbox.ts'
-import { oldestReader, type Store } from '../store/store.ts'
-import type { BootInfo } from '../system/boot-info.ts'
+import { oldestReader } from '../store/store.ts'
 import type { HealthReport } from '../system/health.ts'
-import type { Helper } from '../system/helper.ts'
 import { backoffMs } from '../uplink/backoff.ts'
-import { type ArtifactSource, FetchError } from '../uplink/cache/fetch.ts'
+import { FetchError } from '../uplink/cache/fetch.ts'
 import { Wake } from '../uplink/wake.ts'
 import { decide, type Situation, type Step } from './decide.ts'
 import type { Progress } from './deliver.ts'
@@ -21,17 +16,9 @@ import { type LoaderEnv, openLoaderEnv } from './loader-env.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { type RolledBack, updateRecords } from './records.ts'
 import { readHead } from './slot-file.ts'
-import { createSteps, REFUSED } from './steps.ts'
+import { createSteps, REFUSED, type StepDeps } from './steps.ts'
 
-export interface UpdaterDeps {
-  store: Store
-  outbox: Outbox
-  clock: Clock
-  log: Log
-  boot: BootInfo
-  helper: Pick<Helper, 'setEnv' | 'openSlot' | 'closeSlot' | 'reboot'>
-  /** Where releases come from now; undefined while there is no uplink. */
-  source: () => ArtifactSource | undefined
+export interface UpdaterDeps extends Pick<StepDeps, 'store' | 'outbox' | 'clock' | 'log' | 'boot' | 'helper' | 'source'> {
   health: () => HealthReport
   /** Keys that may sign a release: those that may sign a state. */
   keys: () => readonly PublicKey[]

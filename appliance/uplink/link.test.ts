@@ -88,7 +88,14 @@ test('a nudge is answered at once; without one the state is read after 30 s', as
 test('presence is renewed every 10 s', async () => {
   const { redis, pass, link } = await site()
   await until(() => link.up && redis.presence() !== undefined)
-  expect(JSON.parse(redis.presence() ?? '')).toEqual({ at: NOW, version: '1', revision: 0, outbox: 0, counters: { packets: 7 }, health: HEALTH })
+  expect(JSON.parse(redis.presence() ?? '')).toEqual({
+    at: NOW,
+    version: '1',
+    revision: 0,
+    outbox: 0,
+    counters: { packets: 7 },
+    health: HEALTH,
+  })
   await settle()
   await pass(10_000)
   await until(() => JSON.parse(redis.presence() ?? '').at === NOW + 10_000)

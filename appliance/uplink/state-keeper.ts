@@ -124,10 +124,11 @@ export function createStateKeeper({
         log.error('state.stored_unusable', { why: verdict.why })
         return undefined
       }
-      // Its records were stored with it; on a full disk the site runs on them as they are.
-      await store.write(() => applyInWrite(verdict.state)).catch((error) => log.error('store.write_failed', { error }))
+      // Its records were stored with it: nobody waits for the disk now, and on a full one the site runs on them as they are.
+      const written = store.write(() => applyInWrite(verdict.state)).catch((error) => log.error('store.write_failed', { error }))
       running = true
       for (const listener of listeners) listener(verdict.state)
+      await written
       return verdict.state
     },
     offer: (jws) => inTurn(() => consider(jws)),

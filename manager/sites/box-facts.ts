@@ -3,8 +3,10 @@ import type { Db, Tx } from '../engines/store/store.ts'
 
 /** What the bound box last said of itself. `at` is its own clock, epoch ms. */
 export interface BoxFacts {
-  /** At its last start: what was really booted. */
-  booted?: (Omit<EventData<'appliance.started'>, 'sshPublicKey'> & { at: number }) | undefined
+  /** At its last start: what was really booted. `data`: what it said since then of its data partition. */
+  booted?:
+    | (Omit<EventData<'appliance.started'>, 'sshPublicKey'> & { at: number; data?: EventData<'appliance.data'> & { at: number } })
+    | undefined
   /** How far its last update is. */
   progress?: (EventData<'appliance.update'> & { at: number }) | undefined
   /** When it last made its other slot whole. */
@@ -34,6 +36,12 @@ export async function onApplianceUpdate(tx: Tx, fact: Fact<EventData<'appliance.
   const { booted } = phase === 'rolled-back' ? await findBoxFacts(tx, fact.site) : {}
   const rollback = { release, version, why, at: fact.at }
   await keep(tx, fact, { progress, ...(booted ? { booted: JSON.stringify({ ...booted, rollback }) } : {}) })
+  return false
+}
+
+export async function onDataState(tx: Tx, fact: Fact<EventData<'appliance.data'>>): Promise<boolean> {
+  const { booted } = await findBoxFacts(tx, fact.site)
+  if (booted) await keep(tx, fact, { booted: JSON.stringify({ ...booted, data: { ...fact.data, at: fact.at } }) })
   return false
 }
 

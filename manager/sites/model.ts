@@ -1,4 +1,4 @@
-import { ApplianceStarted, ApplianceUpdate, SlotRepaired } from '@bridgehead/shared/model/event.ts'
+import { ApplianceData, ApplianceStarted, ApplianceUpdate, SlotRepaired } from '@bridgehead/shared/model/event.ts'
 import { checkLans, DnsRecord, Lan, NewLan, SiteState } from '@bridgehead/shared/model/state.ts'
 import { Tags } from '@bridgehead/shared/model/tags.ts'
 import { z } from 'zod'
@@ -73,8 +73,10 @@ export const Site = z.object({
       appliedAt: z.int().optional(),
       refused: z.object({ revision: z.int().optional(), why: z.string(), at: z.int() }).optional(),
       sshPublicKey: z.string().optional(),
-      /** What a flashed box said it really booted at its last start, and how it found things. */
-      booted: ApplianceStarted.omit({ sshPublicKey: true }).extend({ at: z.int() }).optional(),
+      /** What a flashed box said it really booted at its last start, how it found things, and what it said of its data partition since. */
+      booted: ApplianceStarted.omit({ sshPublicKey: true })
+        .extend({ at: z.int(), data: ApplianceData.extend({ at: z.int() }).optional() })
+        .optional(),
       /** How far its last update is. */
       update: ApplianceUpdate.extend({ at: z.int() }).optional(),
       /** When it last made its other slot whole, and why that was needed. */

@@ -96,6 +96,13 @@ const kinds = {
     /** So often this slot was started since it was last marked good, this time included. */
     tries: z.int().optional(),
   }),
+  /** The data partition, whenever it changes: `full`: all works, but soon nothing new can be kept; `memory`: what happens now is lost at power-off. */
+  'appliance.data': z.object({
+    state: z.enum(['ok', 'full', 'memory']),
+    why: z.string().optional(),
+    freeBytes: z.int().optional(),
+    totalBytes: z.int().optional(),
+  }),
   /** How far a release is on this box. `fetched` are bytes that travelled, of `bytes` written out of `total`. */
   'appliance.update': z.object({
     release: z.string(),
@@ -111,7 +118,12 @@ const kinds = {
 } as const
 
 export type EventKind = keyof typeof kinds
-export const { 'appliance.started': ApplianceStarted, 'appliance.update': ApplianceUpdate, 'appliance.slot-repaired': SlotRepaired } = kinds
+export const {
+  'appliance.started': ApplianceStarted,
+  'appliance.data': ApplianceData,
+  'appliance.update': ApplianceUpdate,
+  'appliance.slot-repaired': SlotRepaired,
+} = kinds
 export const EVENT_KINDS = Object.keys(kinds) as EventKind[]
 export type EventData<K extends EventKind> = z.infer<(typeof kinds)[K]>
 

@@ -10,7 +10,7 @@ import { startProbe } from '../lab/box/probe.ts'
 import { waitFor } from '../lab/wait.ts'
 import { type BenchRow, median, row } from './harness.ts'
 
-const ROUNDS = 3
+const ROUNDS = 5
 /** An idle daemon: nothing has asked it for so long. */
 const IDLE_MS = 30_000
 /** RAM that the daemon may take when idle, in MiB. */

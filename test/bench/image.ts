@@ -15,10 +15,12 @@ import { benchImageBoot } from './image-boot.ts'
 
 const MIB = 2 ** 20
 /** What the project set itself. */
-const LIMITS = { sizeMiB: 80, rebuildS: 60, deltaPercent: 15, firstByteMs: 50, throughput: 0.8 } as const
+const LIMITS = { sizeMiB: 80, rebuildS: 60, deltaPercent: 15, firstByteMs: 50 } as const
 /** Talos publishes "about 80 MB" for its system image; the figures of the others are in README.md. */
 const TALOS_MIB = 80e6 / MIB
 const DOWNLOADS = 5
+/** Each costs a few milliseconds: enough that one which waited for a processor does not count. */
+const FIRST_BYTES = 21
 
 /**
  * `image.*`: sizes of the released images, a rebuild after a change of the daemon, the part of a slot that such an update moves, a download
@@ -87,15 +89,16 @@ async function benchDownload(image: BoxImage): Promise<BenchRow[]> {
     const presigner = createPresigner(await presignKeyIn(join(home.manager.data, 'keys', 'presign')))
     const plain = presigner.sign(manifest.image.raw.sha256, { expiresAt: Date.now() + 3_600_000 })
     await waitFor('the manager to have compressed its frames', () => framesDone(home, manifest), { ms: 300_000, everyMs: 1000 })
-    const runs: { own: Transfer[]; plain: Transfer[] } = { own: [], plain: [] }
+    const firstBytes: number[] = []
+    for (let round = 0; round < FIRST_BYTES; round++) firstBytes.push((await transfer(home, own, ['--range', '0-65535'])).firstByteMs)
+    const rates: { own: number[]; plain: number[] } = { own: [], plain: [] }
     for (let round = 0; round < DOWNLOADS; round++) {
-      runs.own.push(await transfer(home, own))
-      runs.plain.push(await transfer(home, plain))
+      rates.own.push((await transfer(home, own)).mbPerSecond)
+      rates.plain.push((await transfer(home, plain)).mbPerSecond)
     }
-    const rate = (all: readonly Transfer[]) => median(all.map((one) => one.mbPerSecond))
     return [
-      row('image.firstbyte', 'limit', 'ms', median(runs.own.map((one) => one.firstByteMs)), LIMITS.firstByteMs, { better: 'less' }),
-      row('image.download', 'plain file', 'MB/s', rate(runs.own), rate(runs.plain)),
+      row('image.firstbyte', 'limit', 'ms', median(firstBytes), LIMITS.firstByteMs, { better: 'less' }),
+      row('image.download', 'plain file', 'MB/s', median(rates.own), median(rates.plain)),
     ]
   } finally {
     await home.close()
@@ -121,11 +124,12 @@ interface Transfer {
   mbPerSecond: number
 }
 
-async function transfer(home: Home, path: string): Promise<Transfer> {
-  const words = '%{http_code} %{time_starttransfer} %{speed_download}'
-  const { stdout } = await home.lab.manager.exec(['curl', '-sS', '-o', '/dev/null', '-w', words, `http://127.0.0.1:8420${path}`])
-  const [status, first, speed] = stdout.split(' ').map(Number)
-  if (status !== 200 || first === undefined || speed === undefined) throw new Error(`GET ${path}: ${stdout}`)
+async function transfer(home: Home, path: string, more: readonly string[] = []): Promise<Transfer> {
+  const words = '%{time_starttransfer} %{speed_download}'
+  const url = `http://127.0.0.1:8420${path}`
+  const { stdout } = await home.lab.manager.exec(['curl', '-sS', '--fail', ...more, '-o', '/dev/null', '-w', words, url])
+  const [first, speed] = stdout.split(' ').map(Number)
+  if (first === undefined || speed === undefined) throw new Error(`GET ${path}: ${stdout}`)
   return { firstByteMs: first * 1000, mbPerSecond: speed / 1e6 }
 }
 

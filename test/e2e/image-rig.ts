@@ -36,7 +36,7 @@ export async function enrolledBox(home: Home, options: Parameters<Home['box']>[0
   const box = await home.box(options)
   await personalise(box.card, await home.config())
   const since = await box.powerOn()
-  const { version } = await home.online(limitMs, box)
+  const { version } = await home.online(limitMs, box, since)
   say(`${box.board}: power-on to enrolled, state applied: ${formatMs(Date.now() - since)} (version ${version})`)
   return box
 }

@@ -1,14 +1,15 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createLog } from '@bridgehead/shared/log.ts'
 import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TCG } from '../lab/box/boards.ts'
 import { createHome, type Home } from '../lab/box/home.ts'
-import { applianceImage, type BoxImage, brokenImage } from '../lab/box/images.ts'
+import { applianceImage, type BoxImage, crashingImage } from '../lab/box/images.ts'
 import { cacheDirectory } from '../lab/cache.ts'
 import { saveLogs } from '../lab/logs.ts'
 import { type Booted, bootCuts, homeLane, type Lane, lonelyLane, told } from '../lab/powercut/boots.ts'
-import { type CampaignReport, type Checked, type Recording, runCampaign, summary } from '../lab/powercut/campaign.ts'
+import { type CampaignReport, type Checked, countBy, type Recording, runCampaign, summary, words } from '../lab/powercut/campaign.ts'
 import { type Cut, evenly, planCuts, seeded } from '../lab/powercut/cuts.ts'
 import { type Recorder, startRecording } from '../lab/powercut/recording.ts'
 import { rollOut } from './image-rig.ts'
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const [first, second, bad] = [
     await applianceImage({ board: 'x86_64' }),
     await applianceImage({ board: 'x86_64', version: '0.1.1' }),
-    await brokenImage('0.1.2'),
+    await crashingImage('0.1.2'),
   ]
   home = await createHome({ wiring: 'two-cards', bucket: join(cacheDirectory(), 'bucket'), log })
   try {
@@ -53,35 +54,42 @@ afterAll(async () => {
   await home?.close()
 })
 
-/** A box's life: comes up, enrols, serves, takes a release, goes back from a bad one, serves on. */
+/** A box's life: comes up, enrols, serves, fills its second slot, takes a release, goes back from a bad one, serves on. */
 async function live(recorder: Recorder, second: BoxImage, bad: BoxImage): Promise<void> {
   const began = Date.now()
-  await home.online(300_000, recorder.box)
-  say(`first boot and enrolment: ${formatMs(Date.now() - began)}`)
-  recorder.phase('normal work')
-  say(`normal work: ${await recorder.clients({ clients: 80, perSecond: 4, ms: 60_000 })} leases given`)
-
-  recorder.phase('update')
-  recorder.ordered(second.version)
-  await rollOut(home, second)
-  const phase = (name: string, { version }: BoxImage) =>
+  const { box } = recorder
+  const phase = (name: string) => {
+    recorder.phase(name)
+    say(`${formatMs(Date.now() - began)}: ${name}`)
+  }
+  const update = (name: string, { version }: BoxImage) =>
     recorder.fact(
       `${version} to be ${name}`,
       ({ kind, data }) => kind === 'appliance.update' && data.phase === name && data.version === version,
       600_000,
     )
-  await phase('switched', second)
-  recorder.phase('trial and commit')
-  await phase('committed', second)
-  recorder.phase('work after the update')
-  await recorder.clients({ clients: 90, perSecond: 4, ms: 20_000 })
+  await home.online(300_000, box)
+  phase('normal work')
+  await recorder.work({ clients: 60, perSecond: 1 })
+  await recorder.fact('the second slot to be filled', ({ kind }) => kind === 'appliance.slot-repaired', 300_000)
 
-  recorder.phase('bad update and fall-back')
+  phase('update')
+  recorder.ordered(second.version)
+  await rollOut(home, second)
+  await box.waitForLine(/^Bridgehead: system B/, 600_000)
+  phase('trial and commit')
+  await update('committed', second)
+  phase('work after the update')
+  await sleep(20_000)
+
+  phase('bad update')
   recorder.ordered(bad.version)
   await rollOut(home, bad)
-  await phase('rolled-back', bad)
-  recorder.phase('work after the fall-back')
-  await recorder.clients({ clients: 90, perSecond: 4, ms: 20_000 })
+  await box.waitForLine(/^Bridgehead: system A/, 600_000)
+  phase('fall-back')
+  await update('rolled-back', bad)
+  phase('work after the fall-back')
+  await sleep(20_000)
   say(`the whole life took ${formatMs(Date.now() - began)}`)
 }
 
@@ -110,15 +118,19 @@ const behind = (durable: number): number => {
   return from
 }
 
-/** Evenly spread, and one more: with a partition table half written in the first boot, where the kernel must take the other. */
+/** Of each phase as many, but for one; and besides, one with a partition table half written in the first boot, where the kernel must take the other. */
 function toBoot(checked: readonly Checked[]): Checked[] {
+  const phases = [...Map.groupBy(checked, ({ phase }) => phase).values()]
+  const share = (index: number) => Math.floor(BOOTS / phases.length) + (index < BOOTS % phases.length ? 1 : 0)
   const torn = checked.find(({ findings }) => findings.table === 'last')
-  return [...new Set([...evenly(checked, BOOTS), ...(torn ? [torn] : [])])].sort((a, b) => checked.indexOf(a) - checked.indexOf(b))
+  const chosen = new Set([...phases.flatMap((ones, index) => evenly(ones, share(index))), ...(torn ? [torn] : [])])
+  return checked.filter((one) => chosen.has(one))
 }
 
 test('machines with the disks of 40 cuts come up with the old or the new version, and have lost nothing', async () => {
   const lanes: Lane[] = [await homeLane(home), await lonelyLane(log)]
   const booted: Booted[] = []
+  const began = Date.now()
   try {
     const chosen = toBoot(report.checked)
     booted.push(
@@ -130,9 +142,12 @@ test('machines with the disks of 40 cuts come up with the old or the new version
   } finally {
     for (const lane of lanes) await lane.close()
   }
-  const versions = new Map<string, number>()
-  for (const { version, slot } of booted) versions.set(`${version} in ${slot}`, (versions.get(`${version} in ${slot}`) ?? 0) + 1)
-  say(`${booted.length} cuts booted: ${[...versions].map(([name, count]) => `${count} ${name}`).join(', ')}`)
+  const seconds = (Date.now() - began) / 1000
+  const came = countBy(booted, ({ version, slot }) => `${version} in ${slot}`)
+  say(
+    `${booted.length} cuts booted in ${seconds.toFixed(0)} s: ${words(came)}; in the phases: ${words(countBy(booted, ({ phase }) => phase))}`,
+  )
+  say(`wrong: ${booted.filter(({ problems }) => problems.length > 0).length}`)
   expect(booted.length).toBeGreaterThanOrEqual(BOOTS)
   expect(booted.flatMap(({ problems }) => problems)).toEqual([])
 })

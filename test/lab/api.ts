@@ -37,7 +37,8 @@ export interface Api {
 }
 
 export function createApi({ url, key }: { url: string; key: string }): Api {
-  const headers = { authorization: `Bearer ${key}` }
+  // A connection for each request: who blocks the event loop for seconds (a replayed disk) would use one that the manager has just closed.
+  const headers = { authorization: `Bearer ${key}`, connection: 'close' }
   async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
     const answer = await fetch(`${url}/api/v1${path}`, {
       method,

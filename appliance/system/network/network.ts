@@ -53,7 +53,7 @@ const REVIEW_MS = 60_000
 const MOVE_MS = 60_000
 const ROUNDS = 4
 const RETRY_MS = 5_000
-/** So long a box that has LANs waits for the word of them, to do all at once. */
+/** So long a box that has LANs waits for the word of them, to do all at once, and lets them be served. */
 const EXPECT_MS = 1_000
 
 export function createNetwork({ config, memory, clock, log, directory, resolvConf, expectLans }: NetworkDeps): Network {
@@ -73,6 +73,7 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
   let running = false
   let wanted = false
   let working: Promise<void> = Promise.resolve()
+  let addressed: PromiseWithResolvers<void> | undefined
   let following: Promise<void> = Promise.resolve()
   let endLooks = () => {}
   let cancelRetry = () => {}
@@ -117,13 +118,14 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
       const next = makePlan()
       plan = next
       let steps = addressSteps(next, actual)
-      const addressed = steps.length === 0
-      if (addressed) steps = routeSteps(next, await readRoutes())
+      const settled = steps.length === 0
+      if (settled) steps = routeSteps(next, await readRoutes())
       if (steps.length > 0) {
         log.debug('network.steps', { steps: steps.map((step) => step.join(' ')) })
         await takeSteps(steps)
       }
-      if (!addressed) continue
+      addressed?.resolve() // the kernel has taken them; the next round only makes sure
+      if (!settled) continue
       // beside: what waits for addresses shall not wait for programs that start
       following = following.then(() => (running ? guarded(() => follow(next, actual.links)) : undefined))
       return
@@ -208,9 +210,17 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
       await radio?.wifi.stop()
     },
     applyLans(next) {
+      const first = plan === undefined
       lans = next
+      if (first && hasAddresses(next)) {
+        // a daemon that was killed left them as they were; the programs of a round would only keep those waiting who want to be served
+        cancelFirst()
+        cancelFirst = clock.after(EXPECT_MS, settle)
+        return Promise.resolve()
+      }
       settle()
-      return working
+      addressed = Promise.withResolvers()
+      return Promise.race([working, addressed.promise])
     },
     status: () => ({
       nics,
@@ -221,6 +231,11 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
     onChange: (listener) => void listeners.push(listener),
     onUplink: (listener) => void uplinkListeners.push(listener),
   }
+}
+
+function hasAddresses(lans: SiteState['lans']): boolean {
+  const here = Object.values(networkInterfaces()).flatMap((list) => list?.map((one) => one.cidr) ?? [])
+  return lans.every(({ address, subnet }) => here.includes(`${address}/${subnet.split('/')[1]}`))
 }
 
 /** Changes when a card comes or goes, a cable is put in, or an address changes. Costs no process. */

@@ -17,9 +17,12 @@ export async function flash(image: string, card: string, gib = 4): Promise<void>
   await truncate(card, gib * 2 ** 30)
 }
 
-/** Puts `config` into the card's `bridgehead.json`, at the place where a manager's download has it. Throws when the card has none. */
-export async function personalise(card: string, config: unknown): Promise<void> {
-  const offset = await configOffset(card)
+/**
+ * Puts `config` into the card's `bridgehead.json`, at the place where a manager's download has it. Throws when the card has none. `like`: a
+ * disk of the same image whose partition table is whole.
+ */
+export async function personalise(card: string, config: unknown, like = card): Promise<void> {
+  const offset = await configOffset(like)
   const text = Buffer.alloc(CONFIG_BYTES, ' ')
   const written = text.write(JSON.stringify(config))
   if (written >= CONFIG_BYTES) throw new Error('the configuration is longer than its place')

@@ -57,8 +57,8 @@ export interface Home {
   }): Promise<Box>
   /** A namespace on the LAN, with an address outside the range that the box gives out. */
   guest(name: string): Promise<LabNode>
-  /** Waits until the manager hears the box; returns its version. */
-  online(ms: number, box?: Box): Promise<{ version: string }>
+  /** Waits until the manager hears the box, `since` (epoch ms) or later, where another one was there before; returns its version. */
+  online(ms: number, box?: Box, since?: number): Promise<{ version: string }>
   close(): Promise<void>
 }
 
@@ -136,7 +136,7 @@ function homeOf({ lab, manager, api, place, wiring, bucket, site, inner }: Parts
       await ipIn(node.namespace, [`addr add ${address}/24 brd + dev eth0`, `route add default via ${INNER.address}`])
       return { ...node, address }
     },
-    async online(ms, box) {
+    async online(ms, box, since = 0) {
       const details = () => (box ? `its console (${box.serial.file}):\n${box.serial.last(30)}` : '')
       const seen = await waitFor(
         'the manager to hear the box, with its state applied',
@@ -144,7 +144,7 @@ function homeOf({ lab, manager, api, place, wiring, bucket, site, inner }: Parts
           if (box && !box.on) throw new Error(`the machine of ${box.name} went off; ${details()}`)
           const now = await api.get(`/sites/${site.id}/state`, Status)
           if (now.refused && !now.applied) throw new Error(`the box refused its state: ${now.refused.why}`)
-          return now.online && now.applied?.revision === now.revision ? now.online : undefined
+          return now.online && now.online.at >= since && now.applied?.revision === now.revision ? now.online : undefined
         },
         { ms, everyMs: 500, details },
       )

@@ -112,6 +112,18 @@ export const noopImage = (): Promise<BoxImage> => applianceImage({ board: 'x86_6
 export const brokenImage = (version: string): Promise<BoxImage> =>
   applianceImage({ board: 'x86_64', version, app: "throw new Error('this release is broken')\n" })
 
+/** A release that crashes the machine before its daemon is started, whenever it is started: as bad, and three times as quick. */
+export const crashingImage = (version: string): Promise<BoxImage> =>
+  applianceImage({
+    ...{ board: 'x86_64', version },
+    overlay: {
+      'etc/inittab': source('image/root/etc/inittab').replace(
+        '/usr/lib/bridgehead/supervisor',
+        '/usr/bin/sh -c "echo b >/proc/sysrq-trigger"',
+      ),
+    },
+  })
+
 /** Puts an image into a bucket as a builder elsewhere does; the manifest goes to `POST /appliance-images/import`. */
 export async function publish({ hash, version, image, slot }: BoxImage, bucketDirectory: string): Promise<ApplianceImageManifest> {
   const bucket = createFilesystemBucket({

@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import type { LabNode } from '../node.ts'
 
-export type Service = 'dhcp' | 'dns'
+/** What a box gives its LAN. */
+export const SERVICES = ['dhcp', 'dns', 'tftp', 'http'] as const
+export type Service = (typeof SERVICES)[number]
 
-/** Asks a box's services ten times a second, from its LAN, and keeps when each was answered. */
+/** Asks a box's services again and again, from its LAN, and keeps when each was answered. */
 export interface Probe {
   /** Epoch ms of every answer so far. */
   answers(service: Service): readonly number[]
@@ -13,7 +15,7 @@ export interface Probe {
 }
 
 export function startProbe(guest: LabNode, { server, name }: { server: string; name: string }): Probe {
-  const heard: Record<Service, number[]> = { dhcp: [], dns: [] }
+  const heard: Record<Service, number[]> = { dhcp: [], dns: [], tftp: [], http: [] }
   let rest = ''
   const running = guest.spawn(
     'probe',
@@ -31,7 +33,8 @@ export function startProbe(guest: LabNode, { server, name }: { server: string; n
         rest = lines.pop() ?? ''
         for (const line of lines) {
           const [what, at] = line.split(' ')
-          if (what === 'dhcp' || what === 'dns') heard[what].push(Number(at))
+          const service = SERVICES.find((one) => one === what)
+          if (service) heard[service].push(Number(at))
         }
       },
     },

@@ -2,10 +2,11 @@ import { mkdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '@bridgehead/shared/log.ts'
+import { z } from 'zod'
 import type { Accelerator } from '../accelerator.ts'
 import { createBox } from '../box/box.ts'
-import type { Home } from '../box/home.ts'
-import { INNER } from '../box/home.ts'
+import { personalise } from '../box/disk.ts'
+import { type Home, INNER } from '../box/home.ts'
 import { createLab } from '../lab.ts'
 import { ipIn, type LabNode } from '../node.ts'
 import { waitFor } from '../wait.ts'
@@ -15,7 +16,7 @@ import type { Cut } from './cuts.ts'
 import { openFile } from './file-disk.ts'
 import { createInspector } from './inspect.ts'
 import { replay } from './replayed-disk.ts'
-import { allowedVersions, place, type Testimony } from './witness.ts'
+import { allowedVersions, anyPromised, place, type Testimony } from './witness.ts'
 
 /** A place where a machine can be plugged in: two switches, and a machine on the inner one. */
 export interface Lane {
@@ -24,8 +25,8 @@ export interface Lane {
   bridge: string
   guest: LabNode
   directory: string
-  /** Whether the box's own manager is there. */
-  manager: boolean
+  /** Where the box's own manager is: a `bridgehead.json` with a new token, for a box that is nobody's yet. */
+  newcomer?: () => Promise<unknown>
   close(): Promise<void>
 }
 
@@ -40,15 +41,29 @@ export interface Booted {
   screenMs: number
   servedMs: number | undefined
   leases: number
+  /** It had not been enrolled when the power failed, and was afterwards. */
+  enrolled: boolean
   problems: string[]
 }
 
-/** The recording's own home, where its manager is. */
+/**
+ * The recording's own home, where its manager is. The manager cannot forget what came after the cut, so a box that it had not heard of by then
+ * gets a token for a second site.
+ */
 export async function homeLane(home: Home): Promise<Lane> {
   const guest = await home.guest('after')
+  const { subnet, address, from, to } = INNER
+  const lan = { name: 'lan', subnet, address, mode: 'serve', router: address, ranges: [{ from, to }] }
+  const { id } = await home.api.send('POST', '/sites', { name: 'newcomers', tags: {}, lans: [lan] }, Id)
+  const newcomer = async () => {
+    const { config } = await home.api.send('POST', `/sites/${id}/tokens`, {}, Token)
+    return { bridgehead: 1, ...config, ...home.wires }
+  }
   const { node, bridge, directory } = { node: home.place.lan, bridge: home.bridge, directory: home.lab.directory }
-  return { name: 'home', node, bridge, guest, directory, manager: true, close: async () => undefined }
+  return { name: 'home', node, bridge, guest, directory, newcomer, close: async () => undefined }
 }
+const Id = z.object({ id: z.string() })
+const Token = z.object({ config: z.record(z.string(), z.unknown()) })
 
 /** The same wires, with an uplink that gives an address and leads to nobody. */
 export async function lonelyLane(log: Log): Promise<Lane> {
@@ -61,7 +76,7 @@ export async function lonelyLane(log: Log): Promise<Lane> {
     const inner = await site.innerSwitch()
     const guest = await inner.host('after')
     await ipIn(guest.namespace, [`addr add ${INNER.guest} brd + dev eth0`, `route add default via ${INNER.address}`]) // broadcasts need a route
-    return { name: 'lonely', node: site.lan, bridge: inner.bridge, guest, directory: lab.directory, manager: false, close: lab.close }
+    return { name: 'lonely', node: site.lan, bridge: inner.bridge, guest, directory: lab.directory, close: lab.close }
   } catch (error) {
     await lab.close()
     throw error
@@ -72,7 +87,7 @@ const SCREEN = /Bridgehead (\S+), (\S+), slot ([AB])/
 const IN_MEMORY = /^!! .*(data partition|memory)|working from memory/i
 let boots = 0
 
-/** Cuts that are booted, as they were checked. */
+/** Cuts that are booted, as they were checked. Lanes without a manager take those that need none. */
 export async function bootCuts(
   recording: Recording,
   cuts: readonly Checked[],
@@ -80,30 +95,38 @@ export async function bootCuts(
   { accelerator, progress }: { accelerator: Accelerator; progress: (booted: Booted, done: number) => void },
 ): Promise<Booted[]> {
   const scratch = await mkdtemp(join(fastDirectory(), 'bridgehead-boots-'))
-  const disk = replay(recording)
   const promises = place(recording.heard, recording.log.entries)
   const done: Booted[] = []
-  const waiting = [...cuts]
+  const [alone, managed] = [true, false].map((is) =>
+    cuts
+      .map((checked) => ({ checked, before: promises.filter(({ entry }) => entry <= checked.cut.at) }))
+      .filter(({ before }) => servesAlone(before) === is),
+  )
   const work = async (lane: Lane): Promise<void> => {
-    for (;;) {
-      const next = waiting.shift()
-      if (!next) return
-      const card = join(scratch, `${lane.name}.img`)
-      disk.cut(next.cut).copyTo(card)
-      const before = promises.filter(({ entry }) => entry <= next.cut.at)
-      const booted = await bootOne({ lane, card, checked: next, before, recording, accelerator, scratch })
-      done.push(booted)
-      progress(booted, done.length)
+    const take = () => (lane.newcomer && managed?.shift()) ?? alone?.shift() // later cuts last, as `replay` wants
+    const card = join(scratch, `${lane.name}.img`)
+    const disk = replay(recording)
+    try {
+      for (let next = take(); next; next = take()) {
+        disk.cut(next.checked.cut).copyTo(card)
+        const booted = await bootOne({ lane, card, ...next, recording, accelerator, scratch })
+        done.push(booted)
+        progress(booted, done.length)
+      }
+    } finally {
+      disk.close()
     }
   }
   try {
     await Promise.all(lanes.map(work))
   } finally {
-    disk.close()
     await rm(scratch, { recursive: true, force: true })
   }
   return done
 }
+
+/** A box that had given an address away has all that it needs to give it again. */
+const servesAlone = (before: readonly Testimony[]): boolean => before.some(({ kind }) => kind === 'lease')
 
 interface BootOne {
   lane: Lane
@@ -115,8 +138,12 @@ interface BootOne {
   scratch: string
 }
 
+/**
+ * Powers on, waits until every machine on the LAN has its address back and a new one got its first, pulls the plug at once, and looks at the
+ * disk again: what was promised before the cut and since then is on it.
+ */
 async function bootOne({ lane, card, checked, before, recording, accelerator, scratch }: BootOne): Promise<Booted> {
-  const { cut, phase } = checked
+  const { cut, phase, findings } = checked
   const directory = join(scratch, `${lane.name}-after`)
   mkdirSync(directory, { recursive: true })
   const number = (++boots).toString(16).padStart(2, '0')
@@ -125,26 +152,28 @@ async function bootOne({ lane, card, checked, before, recording, accelerator, sc
     { mac: mac(0), bridge: 'br0' },
     { mac: mac(1), bridge: lane.bridge },
   ]
-  const name = `after-cut-${cut.at}`
+  if (!anyPromised(before)) await personalise(card, await lane.newcomer?.(), recording.image)
+  const name = `after-cut-${number}-${cut.at}`
   const box = await createBox({ name, board: 'bios-ahci', card, nics, node: lane.node, directory: lane.directory, accelerator })
   const problems: string[] = []
   const booted: Booted = {
-    ...{ cut, phase, lane: lane.name, version: undefined, slot: undefined, screenMs: 0, servedMs: undefined, leases: 0 },
-    problems,
+    ...{ cut, phase, lane: lane.name, version: undefined, slot: undefined, screenMs: 0, servedMs: undefined, leases: 0, problems },
+    enrolled: !findings.member,
   }
   const since = await box.powerOn()
+  let after: Testimony[] = []
   try {
     const line = await waitFor('its screen', () => box.serial.find(SCREEN), { ms: LIMIT_MS, details: () => box.serial.last(12) })
     booted.screenMs = line.at - since
     const [, version, , slot] = SCREEN.exec(line.text) ?? []
     Object.assign(booted, { version, slot })
     if (version === undefined || !allowedVersions(before).has(version)) problems.push(`version ${version} came up`)
-    const leases = new Map(before.flatMap((one) => (one.kind === 'lease' ? [[one.mac, one.ip] as const] : [])))
+    const leases = new Map<string, string | undefined>(before.flatMap((one) => (one.kind === 'lease' ? [[one.mac, one.ip] as const] : [])))
     booted.leases = leases.size
-    if (leases.size > 0) {
-      problems.push(...(await renewAll(lane.guest, leases, LIMIT_MS)))
-      booted.servedMs = Date.now() - since
-    }
+    const renewed = await renewAll(lane.guest, leases.set(`52:54:00:cd:00:${number}`, undefined), SERVE_MS)
+    problems.push(...renewed.problems)
+    after = renewed.leases
+    booted.servedMs = Date.now() - since
     const trouble = box.serial.find(IN_MEMORY)
     if (trouble) problems.push(`the screen says: ${trouble.text}`)
   } catch (error) {
@@ -154,17 +183,21 @@ async function bootOne({ lane, card, checked, before, recording, accelerator, sc
   }
   const left = openFile(card)
   const later = recording.heard.filter((one) => one.kind === 'version' && one.now === 'may') // its manager may have ordered them meanwhile
-  const { problems: found } = await createInspector({ systems: recording.systems }).inspect(cut, left, [...before, ...later], directory)
+  const promised = [...before, ...later, ...after]
+  const { problems: found } = await createInspector({ systems: recording.systems }).inspect(cut, left, promised, directory)
   left.close()
   problems.push(...found.map((text) => `afterwards: ${text}`))
   return booted
 }
 /** A boot takes about half a minute where QEMU has no KVM; a bad version is tried three times before. */
 const LIMIT_MS = 480_000
+/** From the screen on; a box may have to enrol first. */
+const SERVE_MS = 120_000
 
 /** One line for people. */
-export function told({ cut, phase, lane, version, slot, screenMs, servedMs, leases, problems }: Booted): string {
-  const served = servedMs === undefined ? '' : `, ${leases} leases back after ${(servedMs / 1000).toFixed(0)} s`
+export function told({ cut, phase, lane, version, slot, screenMs, servedMs, leases, enrolled, problems }: Booted): string {
+  const served = servedMs === undefined ? '' : `, ${leases} leases back and a new one after ${(servedMs / 1000).toFixed(0)} s`
   const how = problems.length === 0 ? 'well' : problems.join('; ')
-  return `${cut.kind} cut at ${cut.at} (${phase}, ${lane}): ${version} in ${slot}, screen after ${(screenMs / 1000).toFixed(0)} s${served}: ${how}`
+  const when = `${cut.kind} cut at ${cut.at} (${phase}, ${lane})`
+  return `${when}: ${version} in ${slot}, screen after ${(screenMs / 1000).toFixed(0)} s${enrolled ? ', enrols' : ''}${served}: ${how}`
 }

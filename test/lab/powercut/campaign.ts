@@ -78,25 +78,26 @@ export function fastDirectory(): string {
   return statSync('/dev/shm', { throwIfNoEntry: false })?.isDirectory() ? '/dev/shm' : tmpdir()
 }
 
+export function countBy<T>(things: readonly T[], key: (thing: T) => string): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const thing of things) counts.set(key(thing), (counts.get(key(thing)) ?? 0) + 1)
+  return counts
+}
+export const words = (counts: ReadonlyMap<string, number>): string => [...counts].map(([name, number]) => `${number} ${name}`).join(', ')
+
 /** Lines for people: how many cuts of which kind and in which phase, what was started, what was wrong. */
 export function summary({ checked, seconds }: CampaignReport): string[] {
-  const count = <T>(key: (one: Checked) => T) => {
-    const counts = new Map<T, number>()
-    for (const one of checked) counts.set(key(one), (counts.get(key(one)) ?? 0) + 1)
-    return counts
-  }
-  const words = (counts: ReadonlyMap<unknown, number>) => [...counts].map(([name, number]) => `${number} ${name}`).join(', ')
   const number = (is: (findings: Findings) => boolean) => checked.filter(({ findings }) => is(findings)).length
-  const kinds = count(({ cut }) => cut.kind)
+  const kinds = countBy(checked, ({ cut }) => cut.kind)
   const bad = checked.filter(({ findings }) => findings.problems.length > 0)
   return [
     `${checked.length} cuts checked in ${seconds.toFixed(0)} s (${(checked.length / seconds).toFixed(1)} a second): ${words(
       new Map(CUT_KINDS.map((kind): [CutKind, number] => [kind, kinds.get(kind) ?? 0])),
     )}`,
-    `in the phases: ${words(count(({ phase }) => phase))}`,
-    `GRUB would start: ${words(count(({ findings }) => `${findings.version ?? 'nothing'} in ${findings.slot ?? 'no slot'}`))}`,
+    `in the phases: ${words(countBy(checked, ({ phase }) => phase))}`,
+    `GRUB would start: ${words(countBy(checked, ({ findings }) => `${findings.version ?? 'nothing'} in ${findings.slot ?? 'no slot'}`))}`,
     `no data partition yet: ${number(({ unmade }) => unmade)}; only the last partition table whole: ${number(({ table }) => table === 'last')}; file system to mend: ${number(({ mended }) => mended.length > 0)}`,
-    `wrong: ${bad.length}`,
+    `wrong: ${bad.length}${bad.length > 0 ? ` (${words(countBy(bad, ({ phase }) => phase))})` : ''}`,
     ...bad.slice(0, 12).flatMap(({ phase, findings }) => findings.problems.slice(0, 3).map((text) => `  ${phase}: ${text}`)),
   ]
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs in a namespace on a box's LAN: many DHCP clients in one. Prints one JSON line for each DHCPACK or DHCPNAK.
 // node clients-process.ts come LOG CLIENTS PER-SECOND   machines come and renew, for ever; each line says how long the file LOG was
-// node clients-process.ts renew mac=ip,mac=ip,...       each asks for its address as after a restart, until all were answered
+// node clients-process.ts renew mac=ip,mac=ip,...       each asks for its address as after a restart, until all were answered; "mac=": a new machine
 import { createSocket } from 'node:dgram'
 import { statSync } from 'node:fs'
 import { ipv4ToNumber, numberToIpv4 } from '@bridgehead/shared/model/address.ts'
@@ -24,9 +24,9 @@ const clients: Client[] =
       }))
     : (rest[0] ?? '').split(',').map((pair) => {
         const [mac = '', ip = ''] = pair.split('=')
-        return { mac, ip: ipv4ToNumber(ip) }
+        return { mac, ip: ip === '' ? undefined : ipv4ToNumber(ip) }
       })
-const EVERY_MS = mode === 'come' ? 1000 / Number(rest[2]) : 20
+const EVERY_MS = mode === 'come' ? 1000 / Number(rest[2]) : Math.max(20, 500 / clients.length)
 const waiting = new Set(clients)
 
 const socket = createSocket({ type: 'udp4', reuseAddr: true })
@@ -52,7 +52,7 @@ socket.bind(68, () => {
   setInterval(() => {
     const among = mode === 'come' ? clients : [...waiting]
     const client = among[turn++ % among.length]
-    if (client?.ip === undefined && mode === 'come') ask(client, 1)
+    if (client?.ip === undefined) ask(client, 1)
     else ask(client, 3, client?.ip)
   }, EVERY_MS)
 })

@@ -20,6 +20,8 @@ export interface Findings {
   unmade: boolean
   /** What the start of the box has to mend in its file system. */
   mended: string[]
+  /** It knows its site. */
+  member: boolean
   /** Leases and facts that are written down. */
   kept: number
   /** Which partition table counted. */
@@ -50,7 +52,7 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
   return {
     async inspect(cut, disk, promises, directory) {
       const table = readTable(disk)
-      const nothing = { version: undefined, slot: undefined, unmade: false, mended: [], kept: 0, table: table?.from }
+      const nothing = { version: undefined, slot: undefined, unmade: false, mended: [], member: false, kept: 0, table: table?.from }
       if (!table) return { ...nothing, problems: ['no partition table can be read'] }
       const part = (name: string) => table.partitions.get(name) ?? { offset: 0, bytes: 0 }
       const missing = ['boot', 'slot-a', 'slot-b'].filter((name) => !table.partitions.has(name))
@@ -97,6 +99,7 @@ export function createInspector({ systems }: InspectorOptions): Inspector {
         slot: choice.slot,
         unmade,
         mended: side.mended,
+        member: side.content?.member !== undefined,
         kept,
         table: table.from,
       }

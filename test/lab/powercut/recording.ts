@@ -9,7 +9,7 @@ import type { ApiEvent } from '../api.ts'
 import { type Box, createBox } from '../box/box.ts'
 import { flash, partition, personalise } from '../box/disk.ts'
 import type { Home } from '../box/home.ts'
-import type { LabNode } from '../node.ts'
+import type { Running } from '../processes.ts'
 import { waitFor } from '../wait.ts'
 import { slotDigest } from './boot-check.ts'
 import type { Recording } from './campaign.ts'
@@ -40,8 +40,8 @@ export interface Recorder {
   ordered(version: string): void
   /** Waits for a fact. */
   fact(what: string, fits: (event: ApiEvent) => boolean, ms: number): Promise<ApiEvent>
-  /** Machines come to its LAN and renew until `stop`; resolves with how many leases were given. */
-  clients(options: { clients: number; perSecond: number; ms: number }): Promise<number>
+  /** Machines come to its LAN and renew, until the plug is pulled. */
+  work(options: { clients: number; perSecond: number }): Promise<void>
   /** Pulls the plug. `systems`: files of other systems that it was given (squashfs), by version. */
   finish(systems: ReadonlyMap<string, string>): Promise<Recording>
 }
@@ -116,7 +116,7 @@ export async function startRecording({ home, image, version, diskMiB = 1024, acc
     }
   }
 
-  let guest: Promise<LabNode> | undefined
+  let working: Running | undefined
   return {
     box,
     facts,
@@ -127,16 +127,13 @@ export async function startRecording({ home, image, version, diskMiB = 1024, acc
     phase: (name) => witness.note({ kind: 'phase', name }),
     fact: (what, fits, ms) =>
       waitFor(what, () => facts.find(fits), { ms, details: () => `the console (${box.serial.file}):\n${box.serial.last(25)}` }),
-    async clients({ clients, perSecond, ms }) {
-      guest ??= home.guest('clients')
-      const had = leases.length
-      const running = startClients(await guest, { log, clients, perSecond, onLease: (lease) => void leases.push(lease) })
-      await Promise.race([sleep(ms), running.gone.then((how) => Promise.reject(new Error(`the DHCP clients ended (${how})`)))])
-      await running.end(500)
-      return leases.length - had
+    async work({ clients, perSecond }) {
+      working = startClients(await home.guest('clients'), { log, clients, perSecond, onLease: (lease) => void leases.push(lease) })
     },
     async finish(systems) {
+      if (working && !working.alive) throw new Error('the DHCP clients ended by themselves')
       await box.cutPower()
+      await working?.end(500)
       ended.abort()
       await Promise.all([followed, watched])
       const known = new Map<string, string>()
