@@ -37,6 +37,7 @@ const ROWS: [Pick<AnyEvent, 'kind' | 'data'>, string][] = [
   [{ kind: 'appliance.started', data: { version: '0.1.0', sshPublicKey: 'k' } }, 'appliance started, version 0.1.0'],
   [{ kind: 'appliance.update', data: { release: 'r', version: '0.2.0', phase: 'refused', why: 'old' } }, 'update to 0.2.0: refused: old'],
   [{ kind: 'appliance.slot-repaired', data: { slot: 'B', why: 'rotten' } }, 'system B was written anew: rotten'],
+  [{ kind: 'appliance.data', data: { state: 'full', freeBytes: 1_048_576 } }, 'its data partition is nearly full (1.0 MiB free)'],
 ]
 
 for (const [fact, says] of ROWS) test(`${fact.kind} is said so: ${says}`, () => expect(factWords(fact)).toBe(says))

@@ -55,6 +55,8 @@ function words({ kind, data }: Words): string {
       return `${data.error === undefined ? `script ended with exit code ${data.exitCode ?? 'none'}` : `script failed: ${data.error}`} after ${formatMs(data.ms)}`
     case 'appliance.started':
       return `appliance started, version ${data.version}${data.rollback ? `, back from ${data.rollback.version}${because(data.rollback.why)}` : ''}`
+    case 'appliance.data':
+      return dataWords(data)
     case 'appliance.update':
       return `update to ${data.version}: ${data.phase}${because(data.why)}`
     case 'appliance.slot-repaired':
@@ -68,4 +70,15 @@ function moved({ bytes, total, ms }: { bytes?: number | undefined; total?: numbe
   if (bytes === undefined) return ''
   const of = total !== undefined && bytes < total ? ` of ${formatBytes(total)}` : ''
   return `, ${formatBytes(bytes)}${of}${ms === undefined ? '' : ` in ${formatMs(ms)}`}`
+}
+
+function dataWords({ state, why, freeBytes }: Extract<Words, { kind: 'appliance.data' }>['data']): string {
+  switch (state) {
+    case 'ok':
+      return 'keeps what happens on its disk'
+    case 'full':
+      return `its data partition is nearly full${freeBytes === undefined ? '' : ` (${formatBytes(freeBytes)} free)`}${because(why)}`
+    case 'memory':
+      return `keeps what happens in memory only, until it is switched off${because(why)}`
+  }
 }
