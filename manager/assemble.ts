@@ -43,8 +43,6 @@ import { findSite, findSiteById, getSite, listSites, type SiteRow } from './site
 import { siteRoutes } from './sites/routes.ts'
 import { uplinkRoutes } from './sites/uplink-routes.ts'
 import { siteViewRoutes } from './sites/view-routes.ts'
-import { claimRoutes } from './web/claim-routes.ts'
-import { webRoutes } from './web/routes.ts'
 
 /** What the categories need of the engines. */
 export interface Engines {
@@ -206,13 +204,7 @@ export function assemble(engines: Engines): Manager {
       ...room.parts,
       ...engines.parts,
     ],
-    outside: [
-      ...engines.pages,
-      setupRoutes({ setup }),
-      webRoutes({ signIn: auth.signIn, who: async (headers) => (await auth.principal(headers))?.actor.name }),
-      claimRoutes((path, init) => app.request(path, init)),
-      ...engines.downloads,
-    ],
+    outside: [...engines.pages, setupRoutes({ setup }), ...engines.downloads],
     version: engines.version,
     log,
   })

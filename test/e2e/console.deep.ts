@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { plugIn } from '../lab/machines.ts'
-import { approveAndInstall, createConsoleRig, enrol, firstRun, runOnPage } from './console-rig.ts'
+import { approveAndInstall, createConsoleRig, enrol, firstRun, picture, runOnPage } from './console-rig.ts'
 import { createRig, type Rig } from './rig.ts'
 
 let machines: Rig
@@ -32,6 +32,9 @@ test('the first run in a browser with a real machine: it appears, is installed w
     await runOnPage(page, 'hostname', name)
     expect(await page.evaluate(() => performance.timeOrigin), 'the page was loaded once').toBe(loaded)
     expect(rig.errors).toEqual([])
+    await picture(page, 'host', new URL(page.url()).pathname)
+    await picture(page, 'overview', '/')
+    await picture(page, 'site', `/sites/${site.id}`, 'dark')
   } finally {
     await rig.close()
   }

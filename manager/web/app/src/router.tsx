@@ -97,6 +97,11 @@ const audit = createRoute({
   path: '/audit',
   component: lazyRouteComponent(() => import('./pages/audit.tsx'), 'AuditPage'),
 })
+const claim = createRoute({
+  getParentRoute: () => shell,
+  path: '/claim/$code',
+  component: lazyRouteComponent(() => import('./pages/claim.tsx'), 'ClaimPage'),
+})
 const invite = createRoute({
   getParentRoute: () => root,
   path: '/invite/$code',
@@ -108,7 +113,24 @@ export const router = createRouter({
     signIn,
     setup,
     invite,
-    shell.addChildren([overview, sites, newSite, site, hosts, host, runs, run, scripts, script, profiles, media, keys, members, audit]),
+    shell.addChildren([
+      overview,
+      sites,
+      newSite,
+      site,
+      hosts,
+      host,
+      runs,
+      run,
+      scripts,
+      script,
+      profiles,
+      media,
+      keys,
+      members,
+      audit,
+      claim,
+    ]),
   ]),
   context: { queries: undefined as never },
   defaultPreload: 'intent',

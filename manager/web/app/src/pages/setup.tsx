@@ -1,10 +1,11 @@
 import { Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { checkedFetch } from '../api/problem.ts'
 import { Door } from '../parts/door.tsx'
 import { restOf } from '../parts/form-errors.ts'
+import { ProblemAlert } from '../parts/page.tsx'
 import { useSave } from '../parts/use-save.ts'
 
 const FIELDS = ['name', 'organisation', 'email', 'password'] as const
@@ -31,9 +32,15 @@ export function SetupPage() {
       },
     },
   )
+  const link = useQuery({
+    queryKey: ['setup', token],
+    queryFn: () => checkedFetch(`/setup?token=${encodeURIComponent(token)}`, { headers: { accept: 'application/json' } }),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
   const rest = restOf(save.error, FIELDS)
   return (
     <Door title="Set up Bridgehead">
+      {link.error && <ProblemAlert error={link.error} />}
       <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
         <Stack>
           <Text size="sm">This link works once. It makes the first account and its organisation; the next step is your first site.</Text>
