@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { plugIn } from '../lab/machines.ts'
+import { applied } from '../lab/stack.ts'
 import { approveAndInstall, createConsoleRig, enrol, firstRun, picture, runOnPage } from './console-rig.ts'
 import { createRig, type Rig } from './rig.ts'
 
@@ -24,6 +25,7 @@ test('the first run in a browser with a real machine: it appears, is installed w
     await page.getByText('waits for approval').waitFor({ timeout: 120_000 })
     const name = (await page.getByRole('table', { name: 'Machines' }).getByRole('link').first().textContent()) ?? ''
     await approveAndInstall(page, name)
+    await applied(stack.api, site)
     await machine.reset()
 
     const stage = (word: string) => page.getByRole('table', { name: 'Boot timeline' }).getByRole('row').filter({ hasText: word }).first()

@@ -6,6 +6,7 @@ import { systemClock } from '@bridgehead/shared/clock.ts'
 import { afterAll, expect, test } from 'vitest'
 import { violations } from '../lab/browser.ts'
 import { installLightHost, lightTarget } from '../lab/light-host.ts'
+import { applied } from '../lab/stack.ts'
 import { approveAndInstall, createConsoleRig, enrol, firstRun, runOnPage } from './console-rig.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'bridgehead-console-'))
@@ -43,6 +44,7 @@ test('the first run in a browser: account, site, enrolment, a machine approved, 
     await page.getByText('waits for approval').waitFor()
     const name = (await page.getByRole('table', { name: 'Machines' }).getByRole('link').first().textContent()) ?? ''
     await approveAndInstall(page, name)
+    await applied(stack.api, site)
 
     const stages = page.getByRole('table', { name: 'Boot timeline' }).getByRole('row')
     const before = await stages.count()

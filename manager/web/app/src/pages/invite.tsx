@@ -32,7 +32,7 @@ function Join({ code, email, organisation }: { code: string; email: string; orga
       old: [],
       form,
       done() {
-        queries.clear()
+        queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'invitation' })
         void navigate({ to: '/', replace: true })
       },
     },

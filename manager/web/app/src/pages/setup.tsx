@@ -1,6 +1,6 @@
 import { Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { checkedFetch } from '../api/problem.ts'
 import { Door } from '../parts/door.tsx'
@@ -15,7 +15,6 @@ const post = (path: string, body: unknown) =>
 /** The one-time set-up link: the first account, then straight to the first site. */
 export function SetupPage() {
   const { token = '' } = useSearch({ from: '/setup' })
-  const queries = useQueryClient()
   const navigate = useNavigate()
   const form = useForm({ mode: 'uncontrolled', initialValues: { name: '', organisation: '', email: '', password: '' } })
   const save = useSave(
@@ -26,10 +25,7 @@ export function SetupPage() {
     {
       old: [],
       form,
-      done() {
-        queries.clear()
-        void navigate({ to: '/sites/new', replace: true })
-      },
+      done: () => void navigate({ to: '/sites/new', replace: true }),
     },
   )
   const link = useQuery({
