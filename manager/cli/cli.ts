@@ -65,7 +65,10 @@ export async function runCli(args: readonly string[], world: World, more?: (prog
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done
-      if (json) tell(new Failure(error.message.replace(/^error: /, ''), { code: 'usage', usage: true }), world, json) // else commander has said it
+      if (json)
+        tell(new Failure(error.message.replace(/^error: /, ''), { code: 'usage', usage: true }), world, json) // else commander has said it
+      else if (error.code === 'commander.unknownOption' && args[0] === 'run' && !args.includes('--'))
+        world.stderr.write("  → options of the command itself come after --: bridgehead run 'role=edge' -- uname -a\n")
       return EXIT.usage
     }
     tell(error, world, json)
