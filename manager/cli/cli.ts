@@ -58,7 +58,8 @@ Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
 
 /** Runs one command line (without `node` and file). Resolves with its exit code; everything was said. */
 export async function runCli(args: readonly string[], world: World, more?: (program: Command) => void): Promise<number> {
-  const json = args.slice(0, args.indexOf('--') < 0 ? undefined : args.indexOf('--')).includes('--json')
+  const end = args.indexOf('--')
+  const json = args[0] !== 'worker' && args.slice(0, end < 0 ? undefined : end).includes('--json') // of a worker it is about its log
   try {
     await createProgram(world, more, json).parseAsync([...args], { from: 'user' })
     return EXIT.done
