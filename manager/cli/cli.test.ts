@@ -73,6 +73,12 @@ test('with --json it is what the API says', async () => {
 for (const { typed, args, code, says } of [
   { typed: 'an unknown command', args: ['site', 'lss'], code: 2, says: "error: unknown command 'lss'\n(Did you mean ls?)" },
   { typed: 'an unknown option', args: ['site', 'ls', '--jsn'], code: 2, says: '(Did you mean --json?)' },
+  {
+    typed: 'a command on hosts without --',
+    args: ['run', 'x', 'uname', '-a'],
+    code: 2,
+    says: "come after --: bridgehead run 'role=edge' -- uname -a\n",
+  },
   { typed: 'too little', args: ['site', 'show'], code: 2, says: "missing required argument 'site'" },
   {
     typed: 'a lan without a prefix',

@@ -58,14 +58,18 @@ Exit codes: 0 done, 1 failed, 2 what was typed cannot be.`,
 
 /** Runs one command line (without `node` and file). Resolves with its exit code; everything was said. */
 export async function runCli(args: readonly string[], world: World, more?: (program: Command) => void): Promise<number> {
-  const json = args.slice(0, args.indexOf('--') < 0 ? undefined : args.indexOf('--')).includes('--json')
+  const end = args.indexOf('--')
+  const json = args[0] !== 'worker' && args.slice(0, end < 0 ? undefined : end).includes('--json') // of a worker it is about its log
   try {
     await createProgram(world, more, json).parseAsync([...args], { from: 'user' })
     return EXIT.done
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done
-      if (json) tell(new Failure(error.message.replace(/^error: /, ''), { code: 'usage', usage: true }), world, json) // else commander has said it
+      if (json)
+        tell(new Failure(error.message.replace(/^error: /, ''), { code: 'usage', usage: true }), world, json) // else commander has said it
+      else if (error.code === 'commander.unknownOption' && args[0] === 'run' && !args.includes('--'))
+        world.stderr.write("  → options of the command itself come after --: bridgehead run 'role=edge' -- uname -a\n")
       return EXIT.usage
     }
     tell(error, world, json)

@@ -54,6 +54,7 @@ export async function download(manager: Manager, world: World, screen: Screen, w
       const total = wish.bytes ?? at + Number(answer.headers.get('content-length') ?? 0)
       try {
         for await (const chunk of answer.body ?? []) {
+          signal.throwIfAborted()
           await handle.appendFile(chunk)
           hash.update(chunk)
           at += chunk.length

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
+import { bashLine } from './bash-line.ts'
 import { openFacts } from './fact-stream.ts'
-import { Failure } from './failure.ts'
 import { checkSelector, command, type JsonOption, whole } from './options.ts'
 import { count, createPrinter, facts, type Printer, table } from './print.ts'
 import { watchRun } from './run-watch.ts'
@@ -132,13 +132,3 @@ function shown(run: Run, now: number): string[] {
   if (!run.done) lines.push(`  → go on watching: bridgehead runs ${run.id} --follow`)
   return lines
 }
-
-/** What bash shall run: a single word is a line as it was typed; several are words, each quoted. */
-export function bashLine(words: readonly string[]): string {
-  const [line = ''] = words
-  if (words.length === 1 && line.trim() === '')
-    throw new Failure('there is no command', { usage: true, next: ["bridgehead run 'role=edge' -- uptime"] })
-  return words.length === 1 ? line : words.map(quoted).join(' ')
-}
-
-const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

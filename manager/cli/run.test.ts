@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { bashLine } from './run-commands.ts'
 import { type CliRig, startCliRig } from './test-rig.ts'
 
 let rig: CliRig
@@ -133,9 +132,3 @@ test('a selector that nobody matches', async () => {
     'bridgehead: no host matches the selector "role=gpu"\n  → see which hosts a selector picks: bridgehead host ls SELECTOR\n',
   ])
 })
-
-test.each([
-  [['uname -a | wc'], 'uname -a | wc'],
-  [['echo', "it's"], "echo 'it'\\''s'"],
-  [['ls', '-l', '/etc/*'], "ls -l '/etc/*'"],
-])('%j is run as %s', (words, line) => expect(bashLine(words)).toBe(line))

@@ -10,6 +10,7 @@ import type { World } from './world.ts'
 function managerOf(answers: (string | { open: string } | Error)[]) {
   const asked: (string | null)[] = []
   const fetch: Manager['fetch'] = async (_, init) => {
+    // deaf to its signal, as one that was forgotten
     asked.push(new Headers(init?.headers).get('last-event-id'))
     const answer = answers.shift() ?? new Error('nothing more')
     if (answer instanceof Error) throw answer
@@ -18,7 +19,6 @@ function managerOf(answers: (string | { open: string } | Error)[]) {
       start(into) {
         into.enqueue(new TextEncoder().encode(text))
         if (typeof answer === 'string') into.close()
-        init?.signal?.addEventListener('abort', () => typeof answer === 'string' || into.error(new Error('aborted')))
       },
     })
     return new Response(body)
@@ -68,6 +68,16 @@ test('a connection that says nothing for too long is cut, and made anew', async 
   clock.advance(45_000)
   expect((await next).value).toMatchObject({ data: 'b' })
   await stream.return(undefined)
+})
+
+test('Ctrl-C ends it at once, quietly', async () => {
+  const stop = new AbortController()
+  const { manager } = managerOf([{ open: 'data: a\n\n' }])
+  const { world, said } = worldOf()
+  const found = take(await openStream(manager, '/x', world, { signal: stop.signal }), 2)
+  await new Promise((resolve) => setTimeout(resolve, 5)) // it waits by now
+  stop.abort()
+  expect([await found, said()]).toEqual([['a'], ''])
 })
 
 test('what will not pass ends it; so does the end, when once was enough', async () => {

@@ -61,7 +61,7 @@ export async function openStream(manager: Manager, path: string, world: World, o
             last = message.id ?? last
             if (message.data !== '') yield message
           }
-          if (once) return
+          if (once || signal.aborted) return
         } catch (error) {
           if (signal.aborted) return
           if (once || (error instanceof Failure && !PASSING.has(error.code))) throw error
@@ -80,16 +80,25 @@ export async function openStream(manager: Manager, path: string, world: World, o
   async function* whole(answer: Response, stop: AbortController): AsyncGenerator<Message> {
     const read = sseReader()
     const { quietMs } = options
+    const text = (answer.body ?? new Blob([]).stream()).pipeThrough(new TextDecoderStream()).getReader()
+    // Not by way of fetch: what `AbortSignal.any` and `Request` make is held weakly, and may be gone long before a stream ends.
+    const end = () => void text.cancel().catch(() => undefined)
+    const ends = [signal, stop.signal]
+    for (const one of ends) one.addEventListener('abort', end)
     const watch = () => (quietMs === undefined ? () => {} : world.clock.after(quietMs, () => stop.abort()))
     let cancel = watch()
     try {
-      for await (const text of (answer.body ?? new ReadableStream<Uint8Array>()).pipeThrough(new TextDecoderStream())) {
+      for (;;) {
+        const { done, value } = await text.read()
+        if (done) return
         cancel()
         cancel = watch()
-        yield* read(text)
+        yield* read(value)
       }
     } finally {
       cancel()
+      for (const one of ends) one.removeEventListener('abort', end)
+      end()
     }
   }
 }

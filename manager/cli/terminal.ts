@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { systemClock } from '@bridgehead/shared/clock.ts'
+import { Failure } from './failure.ts'
 import type { World } from './world.ts'
 
 /** The world of a real process. */
@@ -31,8 +32,11 @@ async function ask(question: string, { secret = false }: { secret?: boolean } = 
     process.stderr.write('\n')
     process.exit(130)
   })
+  const ended = new Promise<never>((_, reject) => {
+    terminal.once('close', () => reject(new Failure('nothing was typed', { code: 'interrupted' }))) // Ctrl-D
+  })
   try {
-    return await terminal.question(secret ? '' : question)
+    return await Promise.race([terminal.question(secret ? '' : question), ended])
   } finally {
     terminal.close()
     if (secret) process.stderr.write('\n')

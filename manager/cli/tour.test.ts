@@ -21,7 +21,8 @@ beforeAll(async () => {
   steps = tourOf(await readFile(join(import.meta.dirname, 'README.md'), 'utf8'))
   room = startMediaRoom({ findSite: async (_, name) => ({ id: 'site', name, lans: [{ address: '192.168.1.2' }] }) })
   rig = await startCliRig({ engines: room.engines, now: Date.now() }) // the command has its own clock
-  await buildCli({ outfile: join(rig.directory, 'bin', 'bridgehead.mjs') })
+  const { bytes } = await buildCli({ outfile: join(rig.directory, 'bin', 'bridgehead.mjs') })
+  expect(bytes, 'none of the manager is in it').toBeLessThan(300 * 1024)
   const command = join(rig.directory, 'bin', 'bridgehead')
   await writeFile(command, `#!/bin/sh\nexec "${process.execPath}" "${command}.mjs" "$@"\n`)
   await chmod(command, 0o755)

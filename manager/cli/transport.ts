@@ -25,7 +25,8 @@ export function createFetch(certificate: string | undefined): Fetch {
     const body = request.body ? Buffer.from(await request.arrayBuffer()) : undefined
     const url = new URL(request.url)
     const headers = Object.fromEntries(request.headers)
-    const options = { method: request.method, headers, signal: request.signal, agent: false } as const
+    const signal = init?.signal ?? undefined // not the request's own, which is forgotten with it
+    const options = { method: request.method, headers, signal, agent: false }
     return new Promise((resolve, reject) => {
       const outgoing =
         url.protocol === 'https:' ? secureRequest(url, { ...options, ...tls }, answered) : plainRequest(url, options, answered)
