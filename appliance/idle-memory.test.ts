@@ -29,6 +29,22 @@ test('what the start left behind is given back once the daemon is idle', async (
   expect(at.collected).toBe(1)
 })
 
+test('where its own work takes a tenth of the time, that is idle too, after a while; where clients ask all the time, it is not', async () => {
+  const { clock, at, memory } = idle()
+  await memory.start()
+  at.busy = 0.25
+  clock.advance(120_000)
+  expect(at.collected).toBe(0)
+  at.busy = 0.1
+  clock.advance(5_000)
+  expect(at.collected).toBe(1)
+  at.heap = 20 * MIB
+  clock.advance(20_000)
+  expect(at.collected).toBe(1)
+  clock.advance(5_000)
+  expect(at.collected).toBe(2)
+})
+
 test('a heap that has hardly grown is left alone', async () => {
   const { clock, at, memory } = idle()
   await memory.start()
