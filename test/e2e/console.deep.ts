@@ -29,7 +29,7 @@ test('the first run in a browser with a real machine: it appears, is installed w
     await machine.reset()
 
     const stage = (word: string) => page.getByRole('table', { name: 'Boot timeline' }).getByRole('row').filter({ hasText: word }).first()
-    for (const word of ['loader', 'kernel', 'initrd', 'image']) await stage(word).waitFor({ timeout: 240_000 })
+    for (const word of ['script', 'kernel', 'initrd', 'image']) await stage(word).waitFor({ timeout: 240_000 })
     await page.getByText('ready', { exact: true }).waitFor({ timeout: 300_000 })
     await runOnPage(page, 'hostname', name)
     expect(await page.evaluate(() => performance.timeOrigin), 'the page was loaded once').toBe(loaded)
