@@ -13,6 +13,9 @@ import { createLogRing } from './log-ring.ts'
 /** `start me anew at once`: the data partition failed, or came back. */
 const EXIT_AGAIN = 75
 
+/** Between two parts that are not the LAN's, so that whoever asked meanwhile is answered. */
+const BREATH_MS = 20
+
 /**
  * The daemon of a flashed box. Its LAN comes first: nothing else is even loaded before that is served. Resolves with the exit status.
  */
@@ -22,12 +25,16 @@ export async function runBox(config: BoxConfig): Promise<number> {
   endOnBugs(log)
   const lan = await makeLanParts(config, { log, again: () => process.exit(EXIT_AGAIN) })
   const stopLan = await startAll(lan.services, log)
-  await lan.clock.sleep(0) // whoever asked meanwhile is answered
+  const breath = { name: 'breath', start: () => lan.clock.sleep(BREATH_MS), async stop() {} }
+  await breath.start()
 
   const told = tellStarted(lan) // first: what the others tell rests on it
   const { makeCareParts } = await import('./care-parts.ts')
   const care = makeCareParts(lan, ring)
-  const stopCare = await startAll(care.services, log)
+  const stopCare = await startAll(
+    care.services.flatMap((service) => [service, breath]),
+    log,
+  )
   await told
   log.info('appliance.started', { version: lan.boot.version, slot: lan.boot.slot, board: lan.boot.board, data: lan.place.directory })
   lan.settings.onChange(care.installIfAsked)

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { createLog } from '@bridgehead/shared/log.ts'
 import type { Box } from '../lab/box/box.ts'
 import { personalise } from '../lab/box/disk.ts'
-import { createHome, type Home } from '../lab/box/home.ts'
+import { createHome } from '../lab/box/home.ts'
 import { applianceImage, LAB_SHELL, noopImage } from '../lab/box/images.ts'
 import { startProbe } from '../lab/box/probe.ts'
+import type { LabNode } from '../lab/node.ts'
 import { waitFor } from '../lab/wait.ts'
 import { type BenchRow, median, row } from './harness.ts'
 
@@ -18,7 +19,8 @@ const RSS_LIMIT = 70
 
 /**
  * `image.boot`: a BIOS machine without KVM whose card was enrolled before, from power-on to its first DHCP answer, against the same machine
- * with the same image around a daemon that only listens, in turn. `image.rss`: the daemon's resident memory once it is idle.
+ * with the same image around a daemon that only listens, in turn. `image.rss`: the daemon's resident memory once it is idle, online and
+ * started from its snapshot.
  */
 export async function benchImageBoot({ json }: { json: boolean }): Promise<BenchRow[]> {
   const say = (text: string) => json || process.stderr.write(`${text}\n`)
@@ -29,19 +31,23 @@ export async function benchImageBoot({ json }: { json: boolean }): Promise<Bench
     await personalise(ours.card, await home.config())
     await ours.powerOn()
     await home.online(300_000, ours)
-    await waitFor('the daemon to be idle', () => undefined, { ms: IDLE_MS }).catch(() => undefined)
-    const rss = await residentMiB(ours)
-    say(`image.rss: ${rss.toFixed(1)} MiB`)
+    await waitFor('the snapshot of the daemon', async () => ((await hasSnapshot(ours)) ? true : undefined), { ms: 240_000, everyMs: 2000 })
+    await off(ours)
+    const since = await ours.powerOn() // from now on it starts as a box does all its life
+    await home.online(300_000, ours, since)
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
+    const rss = await residentMiB(ours, say)
     await off(ours)
     const noop = await home.box({ board: 'bios-ahci', image: (await noopImage()).image })
     await firstListening(noop) // its first boot grows the data partition, as ours did
     await off(noop)
 
+    const client = await home.guest('client')
     const times: { ours: number[]; noop: number[] } = { ours: [], noop: [] }
     for (let round = 0; round < ROUNDS; round++) {
       times.noop.push(await firstListening(noop))
       await off(noop)
-      times.ours.push(await firstAnswer(home, ours))
+      times.ours.push(await firstAnswer(client, home.address, ours))
       await off(ours)
       say(`image.boot: to a DHCP answer ${times.ours.at(-1)?.toFixed(2)} s; to a listening no-op ${times.noop.at(-1)?.toFixed(2)} s`)
     }
@@ -56,8 +62,8 @@ export async function benchImageBoot({ json }: { json: boolean }): Promise<Bench
 }
 
 /** Seconds. */
-async function firstAnswer(home: Home, box: Box): Promise<number> {
-  const probe = startProbe(await home.guest('client'), { server: home.address, name: 'box.internal' })
+async function firstAnswer(client: LabNode, server: string, box: Box): Promise<number> {
+  const probe = startProbe(client, { server, name: 'box.internal' })
   const since = await box.powerOn()
   await waitFor('a DHCP answer', () => (probe.answers('dhcp').length > 0 ? true : undefined), { ms: 240_000, everyMs: 20 })
   const at = probe.answers('dhcp')[0] ?? 0
@@ -78,7 +84,15 @@ async function off(box: Box): Promise<void> {
   await box.cutPower()
 }
 
-async function residentMiB(box: Box): Promise<number> {
-  const { text } = await box.shell.run('grep VmRSS /proc/$(pidof node)/status')
-  return Number(/(\d+) kB/.exec(text)?.[1]) / 1024
+/** From which the daemon starts, once the box has made it; see image/README.md. A file of that name is whole. */
+const hasSnapshot = async (box: Box) => (await box.shell.run('ls /data/system | grep -E "^[0-9a-f]{32}$"')).code === 0
+
+async function residentMiB(box: Box, say: (text: string) => unknown): Promise<number> {
+  const { text } = await box.shell.run('cat /proc/$(cat /run/bridgehead/daemon.pid)/status')
+  const [all = 0, own, files] = ['VmRSS', 'RssAnon', 'RssFile'].map(
+    (name) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(text)?.[1]) / 1024,
+  )
+  if (!(all > 0)) throw new Error(`the daemon's memory: ${text}`)
+  say(`image.rss: ${all.toFixed(1)} MiB, ${own?.toFixed(1)} of its own and ${files?.toFixed(1)} of program files`)
+  return all
 }

@@ -1,5 +1,5 @@
 import { cp, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BOARD_SPECS, type Board } from '@bridgehead/image/boards.ts'
 import { SLOT_BYTES } from '@bridgehead/image/layout.ts'
@@ -63,7 +63,7 @@ export async function makeSlot(inputs: SlotInputs, around: { tools: Tools; work:
 
   const slot = join(work, 'slot.squashfs')
   const sort = join(work, 'sort')
-  await writeFile(sort, formatSortList([...names, 'release.json'], Object.keys(documents)))
+  await writeFile(sort, formatSortList([...names, 'release.json'], Object.keys(documents), await filesIn(STATIC)))
   const { xzFilter } = BOARD_SPECS[board]
   const compression = dev
     ? ['-comp', 'gzip', '-Xcompression-level', '1']
@@ -77,6 +77,15 @@ export async function makeSlot(inputs: SlotInputs, around: { tools: Tools; work:
   if (size > SLOT_BYTES)
     throw new ApplianceImageError(`the system takes ${mib(size)} MiB; a slot has ${mib(SLOT_BYTES)}. Without --dev it is smaller`)
   return slot
+}
+
+/** Paths within `directory`, in one order everywhere. */
+async function filesIn(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+    .sort()
 }
 
 /** Made once for its contents: strong compression takes its time. */

@@ -87,7 +87,11 @@ const SCREEN = /Bridgehead (\S+), (\S+), slot ([AB])/
 const IN_MEMORY = /^!! .*(data partition|memory)|working from memory/i
 let boots = 0
 
-/** Cuts that are booted, as they were checked. Lanes without a manager take those that need none. */
+/**
+ * Cuts that are booted, as they were checked. Lanes without a manager take those that need none. Those that enrol come last, for the manager
+ * cannot go back: one that asks again is given a new secret, with which the one of an earlier cut ends; and of boxes that it had not heard of
+ * some have the recorded box's keys already, which belong to the site that they were enrolled at last.
+ */
 export async function bootCuts(
   recording: Recording,
   cuts: readonly Checked[],
@@ -97,24 +101,24 @@ export async function bootCuts(
   const scratch = await mkdtemp(join(fastDirectory(), 'bridgehead-boots-'))
   const promises = place(recording.heard, recording.log.entries)
   const done: Booted[] = []
-  const [alone, managed] = [true, false].map((is) =>
-    cuts
-      .map((checked) => ({ checked, before: promises.filter(({ entry }) => entry <= checked.cut.at) }))
-      .filter(({ before }) => servesAlone(before) === is),
-  )
+  const all = cuts.map((checked) => ({ checked, before: promises.filter(({ entry }) => entry <= checked.cut.at) }))
+  const alone = all.filter(({ before }) => servesAlone(before))
+  const members = all.filter(({ checked, before }) => checked.findings.member && !servesAlone(before))
+  const rest = all.filter(({ checked, before }) => !checked.findings.member && !servesAlone(before))
+  const enrolling = [true, false].flatMap((heardOf) => rest.filter(({ before }) => anyPromised(before) === heardOf))
+  const take = (lane: Lane) => {
+    if (!lane.newcomer) return alone.shift()
+    return members.shift() ?? (alone.length > enrolling.length ? alone.shift() : (enrolling.shift() ?? alone.shift()))
+  }
   const work = async (lane: Lane): Promise<void> => {
-    const take = () => (lane.newcomer && managed?.shift()) ?? alone?.shift() // later cuts last, as `replay` wants
     const card = join(scratch, `${lane.name}.img`)
-    const disk = replay(recording)
-    try {
-      for (let next = take(); next; next = take()) {
-        disk.cut(next.checked.cut).copyTo(card)
-        const booted = await bootOne({ lane, card, ...next, recording, accelerator, scratch })
-        done.push(booted)
-        progress(booted, done.length)
-      }
-    } finally {
+    for (let next = take(lane); next; next = take(lane)) {
+      const disk = replay(recording)
+      disk.cut(next.checked.cut).copyTo(card)
       disk.close()
+      const booted = await bootOne({ lane, card, ...next, recording, accelerator, scratch })
+      done.push(booted)
+      progress(booted, done.length)
     }
   }
   try {
