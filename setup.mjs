@@ -69,21 +69,30 @@ const PACKAGES = {
     'openssh-server',
     'python3-swift',
   ],
+  browser: ['chromium'],
   peers: ['kea-dhcp4-server', 'kea-admin', 'dnsmasq-base', 'unbound', 'knot', 'nginx-light|nginx', 'atftpd|tftpd-hpa', 'dnsperf', 'curl'],
 }
 
-/** What each command needs and runs. `node` means the pinned Node 24. */
+/** What each command needs and runs, on the pinned Node 24. `console`: the pages that the manager serves are built first where they are not. */
 const COMMANDS = {
-  setup: { needs: ['manager', 'images', 'media', 'builders', 'lab', 'clients'], run: [] },
-  start: { needs: ['manager', 'images', 'media'], run: ['manager/main.ts'] },
-  demo: { needs: ['manager', 'images', 'lab'], run: ['test/lab/demo.ts'] },
-  dev: { needs: ['manager'], run: ['test/lab/dev.ts'] },
+  setup: { needs: ['manager', 'images', 'media', 'builders', 'lab', 'clients', 'browser'], run: [] },
+  start: { needs: ['manager', 'images', 'media'], console: true, run: ['manager/main.ts'] },
+  demo: { needs: ['manager', 'images', 'lab'], console: true, run: ['test/lab/demo.ts'] },
+  dev: { needs: ['manager'], console: true, run: ['test/lab/dev.ts'] },
   check: { needs: [], run: ['test/run.ts', 'check'] },
-  test: { needs: ['manager', 'images', 'media', 'lab', 'clients'], run: ['test/run.ts', 'test'] },
-  'test:deep': { needs: ['manager', 'images', 'media', 'builders', 'firmware', 'lab', 'clients'], run: ['test/run.ts', 'deep'] },
+  test: { needs: ['manager', 'images', 'media', 'lab', 'clients', 'browser'], console: true, run: ['test/run.ts', 'test'] },
+  'test:deep': {
+    needs: ['manager', 'images', 'media', 'builders', 'firmware', 'lab', 'clients', 'browser'],
+    console: true,
+    run: ['test/run.ts', 'deep'],
+  },
   // Its programs are packages of their own, by image/lock/tools-*.json: nothing of them is installed here.
   image: { needs: [], run: ['manager/packagers/appliance-image/command.ts'] },
-  bench: { needs: ['manager', 'images', 'media', 'builders', 'clients', 'peers', 'lab'], run: ['test/bench/main.ts'] },
+  bench: {
+    needs: ['manager', 'images', 'media', 'builders', 'clients', 'peers', 'lab', 'browser'],
+    console: true,
+    run: ['test/bench/main.ts'],
+  },
 }
 
 const say = (line) => process.stderr.write(`setup: ${line}\n`)
@@ -108,6 +117,7 @@ if (command.run.length === 0) {
   say('ready')
   process.exit(0)
 }
+if (command.console) buildConsole()
 runPinned(command.run, args)
 
 function installNpmPackages() {
@@ -190,6 +200,11 @@ async function ask(question, list) {
   const answer = await terminal.question(`setup: ${question} [Y/n] `)
   terminal.close()
   if (/^n/i.test(answer.trim())) fail('nothing was installed')
+}
+
+function buildConsole() {
+  const done = spawnSync(pinnedNode(), ['manager/web/build-command.ts'], { cwd: ROOT, stdio: ['ignore', 2, 2] })
+  if (done.status !== 0) fail('the console could not be built; its message is above')
 }
 
 function runPinned(argv, more) {

@@ -6,7 +6,8 @@ const NOT_UNIT = ['**/node_modules/**', 'test/e2e/**', 'test/interop/**']
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['**/*.test.ts'], exclude: NOT_UNIT } },
+      // milliseconds each; the limit is for a machine that has other things to do
+      { test: { name: 'unit', include: ['**/*.test.ts'], exclude: NOT_UNIT, testTimeout: 30_000 } },
       {
         test: {
           name: 'interop',

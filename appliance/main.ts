@@ -15,6 +15,8 @@ import { createIdleMemory, processMemory } from './idle-memory.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createOutbox } from './store/outbox.ts'
 import { openStore } from './store/store.ts'
+import { createHealth } from './system/health.ts'
+import { selfTests } from './system/self-tests.ts'
 import { runImport } from './uplink/bundle/command.ts'
 import { openIdentity } from './uplink/identity.ts'
 import { createAppliance } from './wiring.ts'
@@ -39,9 +41,18 @@ async function run(config: Config): Promise<void> {
     newId,
     newToken: () => randomBytes(32).toString('hex'),
     random: Math.random,
+    health: () => health.report(),
+  })
+  const health = createHealth({
+    tests: () => selfTests(appliance.listening(), config.ports, store),
+    uplink: appliance.uplink,
+    clock: systemClock,
+    monotonic: () => performance.now(),
+    log,
   })
   const { lanServices, services } = appliance
-  const stopAll = await startAll([...lanServices, ...services, createIdleMemory({ clock: systemClock, log, ...processMemory() })], log)
+  const idleMemory = createIdleMemory({ clock: systemClock, log, ...processMemory() })
+  const stopAll = await startAll([...lanServices, ...services, health, idleMemory], log)
   await store
     .write(() => outbox.add('appliance.started', { version: manifest.version, sshPublicKey: siteKey.publicLine }))
     .catch((error) => log.error('store.write_failed', { error })) // a full disk must not keep the site from what it can still do

@@ -24,6 +24,7 @@ import { createInstalls } from './hosts/install.ts'
 import { followNames } from './names.ts'
 import type { Outbox } from './store/outbox.ts'
 import type { Store } from './store/store.ts'
+import type { HealthReport } from './system/health.ts'
 import type { Listening } from './system/self-tests.ts'
 import { createBundleInbox } from './uplink/bundle/inbox.ts'
 import { createArtifactCache } from './uplink/cache/cache.ts'
@@ -58,6 +59,8 @@ export interface ApplianceDeps {
   prepare?: (state: SiteState) => Promise<void>
   /** Called once they have it. */
   onState?: (state: SiteState) => void
+  /** What the self-tests found last; the manager is told. */
+  health?: () => HealthReport
   /** Calls back when the way to the manager has changed. */
   onUplink?: (listener: () => void) => void
 }
@@ -258,6 +261,7 @@ export function createAppliance(deps: ApplianceDeps): Appliance {
         log,
         version,
         counters,
+        health: deps.health,
         onUplink: deps.onUplink,
       })
       return overlay ? [overlay, link] : [link]

@@ -8,9 +8,13 @@ import { Hono } from 'hono'
 import { answerErrors, createApi } from './api/app.ts'
 import { artifactsOfRelease } from './appliances/releases.ts'
 import { applianceState, createApplianceRoom, type ImageEngines } from './appliances/room.ts'
+import { audited } from './audit/middleware.ts'
+import { auditRoutes } from './audit/routes.ts'
 import { createAttempts } from './auth/attempts.ts'
 import type { Auth } from './auth/auth.ts'
+import { memberRoutes } from './auth/member-routes.ts'
 import { apiKeyRoutes } from './auth/routes.ts'
+import { sessionRoutes } from './auth/session-routes.ts'
 import type { Setup } from './auth/setup.ts'
 import { setupRoutes } from './auth/setup-routes.ts'
 import { createFeed } from './distributors/feed.ts'
@@ -33,12 +37,12 @@ import { createCommands } from './sites/commands.ts'
 import { usedProfiles } from './sites/compile.ts'
 import { enrolRoutes } from './sites/enrol-routes.ts'
 import { explainRoutes } from './sites/explain-routes.ts'
+import { impatient, type ReadPresences } from './sites/online.ts'
 import { createPublisher } from './sites/publisher.ts'
 import { findSite, findSiteById, getSite, listSites, type SiteRow } from './sites/records.ts'
 import { siteRoutes } from './sites/routes.ts'
 import { uplinkRoutes } from './sites/uplink-routes.ts'
-import { claimRoutes } from './web/claim-routes.ts'
-import { webRoutes } from './web/routes.ts'
+import { siteViewRoutes } from './sites/view-routes.ts'
 
 /** What the categories need of the engines. */
 export interface Engines {
@@ -50,7 +54,7 @@ export interface Engines {
   bus: {
     publishState(site: string, jws: string, revision: number): Promise<void>
     sendCommand(site: string, jws: string): Promise<unknown>
-    presence(site: string): Promise<{ at: number; version: string; revision: number; outbox: number } | undefined>
+    presences: ReadPresences
     removeSite(site: string): Promise<void>
   }
   world: Omit<ApplianceWorld, 'managerKeys'>
@@ -66,6 +70,8 @@ export interface Engines {
   dial: { manager: string; fingerprint?: string | undefined }
   /** Parts of the API that need nothing of the others, such as images. */
   parts: readonly App[]
+  /** The console; before all other pages. */
+  pages: readonly Hono[]
   /** What anybody may ask for: presigned downloads, short links. */
   downloads: readonly Hono[]
   random: (bytes: number) => Uint8Array
@@ -114,6 +120,7 @@ export function assemble(engines: Engines): Manager {
   const { newToken } = appliances
   const room = createApplianceRoom({ ...engines, engines: engines.images, changes: publisher, newToken })
   const feed = createFeed({ clock })
+  const presences = impatient(bus.presences, clock)
   const around: HostSurroundings = {
     findSite,
     listSites,
@@ -144,9 +151,13 @@ export function assemble(engines: Engines): Manager {
   const app: App = createApi({
     principal: auth.principal,
     authHandler: auth.handle,
+    audited: audited({ db, principal: auth.principal, clock }),
     parts: [
-      enrolRoutes({ appliances }),
+      enrolRoutes({ appliances, organisationOf: async (site) => (await findSiteById(db, site))?.organisation }),
       apiKeyRoutes({ auth }),
+      sessionRoutes({ auth }),
+      memberRoutes({ auth, publicUrl: engines.dial.manager }),
+      auditRoutes({ db }),
       siteRoutes({
         db,
         appliances,
@@ -161,10 +172,11 @@ export function assemble(engines: Engines): Manager {
           await appliances.restorePeers()
         },
         tries: createAttempts({ clock }),
-        presence: bus.presence,
+        presences,
         newId,
         clock,
       }),
+      siteViewRoutes({ db, presences, clock }),
       registryRoutes({ db, around, changes: publisher, newId, clock }),
       explainRoutes({ db, publisher, getHost: (organisation, id) => getHost(db, around, organisation, id) }),
       scriptRoutes({ db, changes: publisher, usersOf: profileUsers, artifactBytes: engines.artifactBytes, newId, clock }),
@@ -192,12 +204,7 @@ export function assemble(engines: Engines): Manager {
       ...room.parts,
       ...engines.parts,
     ],
-    outside: [
-      setupRoutes({ setup }),
-      webRoutes({ signIn: auth.signIn, who: async (headers) => (await auth.principal(headers))?.actor.name }),
-      claimRoutes((path, init) => app.request(path, init)),
-      ...engines.downloads,
-    ],
+    outside: [...engines.pages, setupRoutes({ setup }), ...engines.downloads],
     version: engines.version,
     log,
   })

@@ -3,12 +3,14 @@ import { type Clock, steppedClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { type Log, silentLog } from '@bridgehead/shared/log.ts'
 import type { EventData, EventKind } from '@bridgehead/shared/model/event.ts'
+import type { Presence } from '@bridgehead/shared/model/redis-keys.ts'
 import { type PrivateKey, signDocument } from '@bridgehead/shared/model/signed.ts'
 import { type ArtifactRef, PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { registerApplianceJobs } from './appliances/jobs.ts'
 import { assemble, type Engines, type Manager } from './assemble.ts'
 import type { Auth } from './auth/auth.ts'
 import { testBucket } from './engines/bucket/test-bucket.ts'
+import { notFound } from './engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from './engines/http/scope.ts'
 import { fakeJobs } from './engines/jobs/fake-jobs.ts'
 import { type Db, openStore } from './engines/store/store.ts'
@@ -36,6 +38,8 @@ export interface FakeBus {
   states: Map<string, { jws: string; revision: number }>
   sent: { site: string; jws: string }[]
   watched: Set<string>
+  /** What boxes say of themselves, by site. */
+  online: Map<string, Presence>
   /** Redis is away: everything that writes to it fails. */
   away: boolean
   /** A wiped Redis. */
@@ -54,9 +58,9 @@ export const somebody = (organisation: string, scopes: readonly Scope[] = SCOPES
 })
 
 export async function startHarness(
-  options: { log?: Log; loaders?: Record<string, ArtifactRef>; db?: Db; engines?: Partial<Engines> } = {},
+  options: { now?: number; log?: Log; loaders?: Record<string, ArtifactRef>; db?: Db; engines?: Partial<Engines> } = {},
 ): Promise<Harness> {
-  const clock = steppedClock(1_795_000_000_000)
+  const clock = steppedClock(options.now ?? 1_795_000_000_000)
   const db = options.db ?? (await openStore(':memory:'))
   const log = options.log ?? silentLog
   const signingKey = key()
@@ -80,7 +84,10 @@ export async function startHarness(
         reach()
         bus.sent.push({ site, jws })
       },
-      presence: async () => undefined,
+      presences: async (sites) => {
+        reach()
+        return new Map(sites.flatMap((site) => [...bus.online].filter(([id]) => id === site)))
+      },
       removeSite: async (site) => void bus.states.delete(site),
     },
     world: {
@@ -111,6 +118,7 @@ export async function startHarness(
     images: testImages(clock, log),
     dial: { manager: 'https://manager.example:8443', fingerprint: 'f'.repeat(64) },
     parts: [],
+    pages: [],
     downloads: [],
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     newId,
@@ -192,6 +200,7 @@ function fakeBus(): FakeBus {
     states: new Map(),
     sent: [],
     watched: new Set(),
+    online: new Map(),
     away: false,
     wipe() {
       bus.users.clear()
@@ -209,6 +218,20 @@ function fakeAuth(current: () => Principal | undefined): Auth {
     handle: async () => new Response(null, { status: 404 }),
     migrate: async () => {},
     signIn: async () => undefined,
+    startSession: async () => undefined,
+    session: async () => undefined,
+    members: {
+      list: async () => [],
+      setRole: async (_, id) => Promise.reject(notFound('member', id)),
+      remove: async (_, id) => Promise.reject(notFound('member', id)),
+      invite: async () => ({ id: 'i1', code: 'i1.x', expiresAt: 0 }),
+      invitations: async () => [],
+      revoke: async (_, id) => Promise.reject(notFound('open invitation', id)),
+      find: async () => Promise.reject(notFound('invitation', 'of this code')),
+      accept: async () => Promise.reject(notFound('invitation', 'of this code')),
+    },
+    changePassword: async () => undefined,
+    signOut: async () => new Headers(),
     hasAccounts: async () => true,
     createOwner: no,
     createApiKey: async () => ({ id: 'k1', key: 'bh_x' }),

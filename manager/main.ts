@@ -39,6 +39,8 @@ import { type MediaRoutesDeps, mediaRoutes } from './packagers/media/routes.ts'
 import { packagerRoutes } from './packagers/routes.ts'
 import { registerJobs } from './register-jobs.ts'
 import { findSite } from './sites/records.ts'
+import { CONSOLE } from './web/build.ts'
+import { consoleRoutes } from './web/console-routes.ts'
 
 const VERSION = '0.1.0'
 /** A supervisor waits longer than this before it kills. */
@@ -111,6 +113,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
     secret: await secretFile(join(keys, 'auth'), randomSecret),
     baseUrl: config.publicUrl,
     trustedOrigins: [localUrl, `http://localhost:${config.http.port}`],
+    random,
     clock,
     log,
   })
@@ -167,6 +170,7 @@ async function build(config: Config, log: ReturnType<typeof createLog>) {
       builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey: () => signingKey }),
       mediaRoutes(media),
     ],
+    pages: [consoleRoutes({ directory: CONSOLE })],
     downloads: [downloads(), linkRoutes({ links, bucket, clock })],
     random,
     newId,

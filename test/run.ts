@@ -20,6 +20,7 @@ interface Tool {
 
 const TOOLS: readonly Tool[] = [
   { name: 'types (tsc)', argv: ['node_modules/typescript/bin/tsc', '-p', '.'] },
+  { name: 'types of the console (tsc)', argv: ['node_modules/typescript/bin/tsc', '-p', 'manager/web/app'] },
   { name: 'format, lint, layers (biome)', argv: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'] },
   { name: 'unused files, exports and packages (knip)', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]

@@ -88,6 +88,7 @@ export async function makeLanParts(config: BoxConfig, { log, again }: { log: Log
       told.onState(state)
       told.onChange()
     },
+    health: () => health.report(),
     onUplink: network.onUplink,
   })
   const health = createHealth({

@@ -51,6 +51,7 @@ async function site() {
     log,
     version: '1',
     counters: () => ({ packets: 7 }),
+    health: () => HEALTH,
   })
   await link.start()
   cleanups.push(() => link.stop())
@@ -68,6 +69,7 @@ async function site() {
   }
   return { redis, pass, link, outbox, applied, done, add, received, sessions: () => sessions }
 }
+const HEALTH = { ok: true, services: { dhcp: 'ok' }, uplink: 'ok' as const }
 const signedState = (over: object) => signDocument('state', stateOf(over), MANAGER)
 
 test('a nudge is answered at once; without one the state is read after 30 s', async () => {
@@ -86,7 +88,14 @@ test('a nudge is answered at once; without one the state is read after 30 s', as
 test('presence is renewed every 10 s', async () => {
   const { redis, pass, link } = await site()
   await until(() => link.up && redis.presence() !== undefined)
-  expect(JSON.parse(redis.presence() ?? '')).toEqual({ at: NOW, version: '1', revision: 0, outbox: 0, counters: { packets: 7 } })
+  expect(JSON.parse(redis.presence() ?? '')).toEqual({
+    at: NOW,
+    version: '1',
+    revision: 0,
+    outbox: 0,
+    counters: { packets: 7 },
+    health: HEALTH,
+  })
   await settle()
   await pass(10_000)
   await until(() => JSON.parse(redis.presence() ?? '').at === NOW + 10_000)

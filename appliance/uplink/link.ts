@@ -22,6 +22,8 @@ export interface LinkDeps {
   log: Log
   version: string
   counters: () => Record<string, number>
+  /** Of the self-tests; told with each sign of presence. */
+  health?: (() => NonNullable<Presence['health']>) | undefined
   /** Calls back when the way to the manager has changed: no need to wait longer then. */
   onUplink?: ((listener: () => void) => void) | undefined
 }
@@ -99,7 +101,7 @@ export function createLink(deps: LinkDeps): Link {
 
 /** Each loop runs until `signal` aborts, or rejects when the session broke. */
 function sessionLoops(
-  { states, commands, store, outbox, clock, log, version, counters, added }: LinkDeps & { added: Wake },
+  { states, commands, store, outbox, clock, log, version, counters, health, added }: LinkDeps & { added: Wake },
   bus: Bus,
   signal: AbortSignal,
 ): Promise<void>[] {
@@ -140,7 +142,14 @@ function sessionLoops(
 
   const sendPresence = async () => {
     while (!signal.aborted) {
-      const presence: Presence = { at: clock.now(), version, revision: states.revision(), outbox: outbox.size(), counters: counters() }
+      const presence: Presence = {
+        at: clock.now(),
+        version,
+        revision: states.revision(),
+        outbox: outbox.size(),
+        counters: counters(),
+        ...(health ? { health: health() } : {}),
+      }
       await bus.sendPresence(JSON.stringify(presence), PRESENCE_SECONDS.expires)
       await clock.sleep(PRESENCE_SECONDS.every * 1000, signal)
     }

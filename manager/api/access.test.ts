@@ -1,107 +1,136 @@
-import { steppedClock } from '@bridgehead/shared/clock.ts'
-import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { machineApt } from '../engines/apt/apt.ts'
-import { testBucket } from '../engines/bucket/test-bucket.ts'
-import { type Harness, newSite, somebody, startHarness } from '../harness.ts'
-import { registerPackagerJobs } from '../packagers/jobs.ts'
-import { packagerRoutes } from '../packagers/routes.ts'
+import { ACTIONS } from '../audit/actions.ts'
+import { makeThings, type Row, TABLE, type Things } from './access-table.ts'
 import { document } from './app.ts'
+import { startWholeApi, type WholeApi } from './whole-api.ts'
 
-let h: Harness
+/** Some hundred operations, each with a real key: seconds on a busy machine. */
+const PATIENT = { timeout: 30_000 }
+
+let api: WholeApi
+let acme: string
+let evil: string
+let scopeless: string
+let things: Things
 beforeAll(async () => {
-  h = await startHarness({ engines: { parts: [imageRoutes()] } })
+  api = await startWholeApi()
+  acme = await api.newKey('acme')
+  evil = await api.newKey('evil')
+  scopeless = await api.newKey('acme', [])
+  things = await makeThings(api, acme)
 })
-afterAll(() => h.close())
-
-/** The packagers' door, on engines that nobody gets to. */
-function imageRoutes() {
-  const clock = steppedClock(0)
-  const bucket = testBucket('/nowhere', clock)
-  const building = { bucket, apt: machineApt(), clock, workDirectory: '/nowhere' }
-  const none = { enqueue: async () => '', status: async () => undefined, cancel: async () => false, follow: async function* () {} }
-  const kinds = registerPackagerJobs({ defineJob: (name, schema) => ({ name, schema }) }, { ...building, log: silentLog })
-  return packagerRoutes({ ...building, jobs: none, kinds })
-}
+afterAll(() => api.close())
 
 interface Operation {
-  security?: Record<string, string[]>[]
+  /** `GET /sites/{id}`, as in the table. */
+  name: string
+  method: string
+  path: string
+  /** Scopes of the document; undefined: open. */
+  scopes: string[] | undefined
 }
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const
 
-/** Whoever has the token, or the ticket, has the right. */
-const OPEN = ['POST /api/v1/enrol', 'GET /api/v1/appliance-images/download/{ticket}']
+/** Every operation of the OpenAPI document. */
+function operations(): Operation[] {
+  const { paths = {} } = document(api.harness.manager.app, 'test')
+  return Object.entries(paths).flatMap(([full, item]) =>
+    METHODS.flatMap((lower) => {
+      const found = item[lower] as { security?: { bearer?: string[] }[] } | undefined
+      const method = lower.toUpperCase()
+      const path = full.replace('/api/v1', '')
+      return found ? [{ name: `${method} ${path}`, method, path, scopes: found.security && (found.security[0]?.bearer ?? []) }] : []
+    }),
+  )
+}
+const anyBody = (method: string) => (method === 'GET' || method === 'DELETE' ? undefined : {})
+const nowhere = (path: string) => path.replaceAll(/\{\w+\}/g, 'x')
+/** With the answer to it, for a readable difference. */
+const answered = async (name: string, key: string | null, method: string, path: string, body?: unknown) => {
+  const answer = await api.ask(key, method, path, body)
+  return { name, status: answer.status, code: answer.body?.code, body: answer.body }
+}
 
-test('every operation of the API, but enrolment and downloads by ticket, wants a key (401) with the right scope (403)', async () => {
-  const { paths = {} } = document(h.manager.app, 'test')
-  const walked: string[] = []
-  for (const [path, item] of Object.entries(paths))
-    for (const method of METHODS) {
-      const operation = item[method] as Operation | undefined
-      if (!operation) continue
-      const name = `${method.toUpperCase()} ${path}`
-      const url = path.replaceAll(/\{\w+\}/g, 'x')
-      const body = method === 'get' || method === 'delete' ? undefined : {}
-      const anonymous = await h.ask(method.toUpperCase(), url, body, null)
-      if (operation.security === undefined) {
-        expect(OPEN).toContain(name)
-        continue
-      }
-      expect([name, anonymous.status, anonymous.body.code]).toEqual([name, 401, 'unauthenticated'])
-      expect(anonymous.headers.get('content-type')).toBe('application/problem+json')
-      const scopes = operation.security[0]?.bearer ?? []
-      const scopeless = await h.ask(method.toUpperCase(), url, body, somebody('acme', []))
-      expect([name, scopeless.status]).toEqual([name, scopes.length === 0 ? 200 : 403])
-      walked.push(name)
+test('every operation is in the table, and the table knows no other', () => {
+  expect(
+    operations()
+      .map(({ name }) => name)
+      .sort(),
+  ).toEqual(Object.keys(TABLE).sort())
+})
+
+test('every operation but open ones wants a session or a key (401); a wrong key is none', PATIENT, async () => {
+  for (const { name, method, path, scopes } of operations()) {
+    expect([name, scopes === undefined]).toEqual([name, TABLE[name] === 'open'])
+    if (scopes === undefined) continue
+    for (const key of [null, `${acme}x`]) {
+      const { status, code } = await answered(name, key, method, nowhere(path), anyBody(method))
+      expect([name, status, code]).toEqual([name, 401, 'unauthenticated'])
     }
-  expect(walked.length).toBeGreaterThan(45)
+  }
+})
+
+test('every operation that names a scope is refused to a key without it (403)', PATIENT, async () => {
+  for (const { name, method, path, scopes } of operations()) {
+    if (scopes === undefined) continue
+    const { status } = await answered(name, scopeless, method, nowhere(path), anyBody(method))
+    expect([name, status === 403]).toEqual([name, scopes.length > 0])
+  }
+})
+
+test("another organisation's things are not found (404), lists are empty, and names of them mean nothing (422)", PATIENT, async () => {
+  const ids = Object.values(things)
+  for (const { name, method, path } of operations()) {
+    const row = TABLE[name] as Row
+    if (row === 'open' || (row === 'own' && method !== 'GET')) continue
+    if (row === 'own' || row === 'empty') {
+      const { status, body } = await answered(name, evil, method, path)
+      if (row === 'empty') expect([name, status, body]).toEqual([name, 200, { items: [] }])
+      expect(
+        ids.filter((id) => JSON.stringify(body).includes(id)),
+        name,
+      ).toEqual([])
+    } else if ('refers' in row) {
+      const { status, code, body } = await answered(name, evil, method, path, row.refers(things))
+      expect([name, status, code]).toEqual([name, 422, 'reference-unknown'])
+      expect(
+        ids.some((id) => body.detail.includes(id)),
+        `${name}: ${body.detail}`,
+      ).toBe(true)
+    } else {
+      const { status, code } = await answered(name, evil, method, row.names(things), row.body)
+      expect([name, status, code]).toEqual([name, 404, 'not-found'])
+    }
+  }
+})
+
+test('its owner finds every one of them: nothing happened, and the 404 was no slip of the table', PATIENT, async () => {
+  const named = Object.entries(TABLE).filter((entry): entry is [string, Exclude<Row, string>] => typeof entry[1] !== 'string')
+  // what others hang on goes last
+  const ends = [/^DELETE/, /approve$|^DELETE/, /^DELETE \/(hosts|media|profiles|sites)\/\{\w+\}$/, /^DELETE \/sites\/\{id\}$/]
+  const turn = (name: string) => ends.filter((end) => end.test(name)).length
+  for (const [name, row] of named.sort(([a], [b]) => turn(a) - turn(b))) {
+    const [method = '', path = ''] = name.split(' ')
+    const [at, sent] = 'refers' in row ? [path, row.refers(things)] : [row.names(things), row.body]
+    const { status, body } = await answered(name, acme, method, at, sent)
+    const mine = 'mine' in row ? row.mine : undefined
+    if (mine === undefined) expect([name, status !== 404 && status !== 400 && status !== 422, body]).toEqual([name, true, body])
+    else expect([name, status]).toEqual([name, mine])
+    expect([name, status < 500 || status === 503, body]).toEqual([name, true, body])
+  }
+})
+
+test('every operation that is no GET has its word in the audit log', () => {
+  const changing = operations().filter(({ method }) => method !== 'GET')
+  expect(changing.filter(({ name }) => ACTIONS[name] === undefined).map(({ name }) => name)).toEqual([])
+  const known = new Set([...changing.map(({ name }) => name), 'POST /setup', 'POST /signin', 'POST /api/auth/sign-in/email'])
+  expect(Object.keys(ACTIONS).filter((name) => !known.has(name))).toEqual([])
 })
 
 test('what is no operation wants a key too', async () => {
-  for (const path of ['/api/v1/openapi.json', '/api/v1/reference', '/api/v1/reference/swagger-ui.css', '/api/v1/nothing'])
-    expect([path, (await h.ask('GET', path, undefined, null)).status]).toEqual([path, 401])
-  expect((await h.ask('GET', '/healthz', undefined, null)).body).toEqual({ status: 'ok', version: 'test' })
-  expect((await h.ask('GET', '/api/v1/nothing')).body).toMatchObject({ status: 404, code: 'not-found' })
-})
-
-test("another organisation's things are not found, whatever one tries", async () => {
-  const site = await newSite(h, 'berlin', 'acme')
-  const host = (await h.ask('POST', '/hosts', { site: 'berlin', name: 'n1', macs: ['52:54:00:00:00:01'] })).body.id
-  const rule = (await h.ask('POST', '/rules', { name: 'all' })).body.id
-  const script = (await h.ask('POST', '/scripts', { name: 'hello', kind: 'bash', text: 'echo hello' })).body.id
-  const run = (await h.ask('POST', '/runs', { script: 'hello', selector: '' })).body.id
-  for (const [method, path, body] of [
-    ['GET', `/sites/${site}`],
-    ['PATCH', `/sites/${site}`, { tags: {} }],
-    ['DELETE', `/sites/${site}`],
-    ['GET', `/sites/${site}/state`],
-    ['GET', '/sites/berlin/tokens'],
-    ['POST', `/sites/${site}/tokens`, {}],
-    ['GET', `/sites/${site}/pending`],
-    ['POST', `/sites/${site}/pending/x/approve`],
-    ['GET', `/hosts/${host}`],
-    ['PATCH', `/hosts/${host}`, { tags: {} }],
-    ['DELETE', `/hosts/${host}`],
-    ['POST', `/hosts/${host}/intent`, { kind: 'local-disk' }],
-    ['DELETE', `/hosts/${host}/intent`],
-    ['GET', `/hosts/${host}/explain`],
-    ['GET', `/hosts/${host}/timeline`],
-    ['GET', `/hosts?site=${site}`],
-    ['GET', `/events?site=${site}&follow=false`],
-    ['PUT', `/rules/${rule}`, { name: 'mine' }],
-    ['DELETE', `/rules/${rule}`],
-    ['GET', `/scripts/${script}`],
-    ['PUT', `/scripts/${script}`, { name: 'x', kind: 'bash', text: '' }],
-    ['POST', '/scripts/hello/render', {}],
-    ['DELETE', `/scripts/${script}`],
-    ['GET', `/runs/${run}`],
-  ] as const) {
-    const answer = await h.ask(method, path, body, 'evil')
-    expect([method, path, answer.status]).toEqual([method, path, 404])
-  }
-  for (const path of ['/sites', '/hosts', '/rules', '/scripts', '/runs', '/keys', '/profiles'])
-    expect([path, (await h.ask('GET', path, undefined, 'evil')).body.items]).toEqual([path, []])
-  expect((await h.ask('POST', '/runs', { text: 'id', hosts: [host] }, 'evil')).body.code).toBe('reference-unknown')
-  expect((await h.ask('POST', '/hosts', { site, name: 'n', macs: ['52:54:00:00:00:02'] }, 'evil')).body.code).toBe('reference-unknown')
-  expect((await h.ask('GET', `/hosts/${host}`)).status).toBe(200) // nothing happened to it
+  for (const path of ['/openapi.json', '/reference', '/reference/swagger-ui.css', '/nothing', '/sites/x/nothing'])
+    expect([path, (await api.ask(null, 'GET', path)).status]).toEqual([path, 401])
+  expect((await api.ask(acme, 'GET', '/nothing')).body).toMatchObject({ status: 404, code: 'not-found' })
+  const healthz = await api.harness.manager.app.request('/healthz')
+  expect(await healthz.json()).toEqual({ status: 'ok', version: 'test' })
 })

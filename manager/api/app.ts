@@ -15,6 +15,8 @@ import { type Principal, SCOPES } from '../engines/http/scope.ts'
 export interface ApiDeps {
   /** Who sends these headers. */
   principal(headers: Headers): Promise<Principal | undefined>
+  /** Writes the audit log; around everything that may change something. */
+  audited: MiddlewareHandler
   /** better-auth's own routes. */
   authHandler(request: Request): Promise<Response>
   /** What the categories offer below /api/v1. */
@@ -27,33 +29,22 @@ export interface ApiDeps {
 
 const API = '/api/v1'
 /** Below /api/v1, these alone need nobody to be signed in. */
-const OPEN = [new RegExp(`^POST ${API}/enrol$`), new RegExp(`^(GET|HEAD) ${API}/appliance-images/download/[^/]+$`)]
+const OPEN = [
+  `POST ${API}/enrol`,
+  `POST ${API}/session`,
+  `(GET|HEAD|POST) ${API}/invitations/[^/]+`,
+  `(GET|HEAD) ${API}/appliance-images/download/[^/]+`,
+].map((pattern) => new RegExp(`^${pattern}$`))
 /** These take bytes as they are, and see to type and size themselves. */
 const UPLOADS = new Set([`POST ${API}/sources`, `POST ${API}/appliance-images/files`])
 
 /** The whole HTTP face of the manager: the same on the plain and on the TLS listener. */
-export function createApi({ principal, authHandler, parts, outside, version, log }: ApiDeps): App {
+export function createApi({ principal, audited, authHandler, parts, outside, version, log }: ApiDeps): App {
   const app = new OpenAPIHono<AppEnv>()
   answerErrors(app, log)
-  app.use(
-    secureHeaders({
-      contentSecurityPolicy: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        imgSrc: ["'self'", 'data:'],
-        connectSrc: ["'self'"],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-      referrerPolicy: 'no-referrer',
-      strictTransportSecurity: false, // the certificate is the manager's own until a person puts a public one before it
-      crossOriginResourcePolicy: 'same-origin',
-      xFrameOptions: 'DENY',
-    }),
-  )
+  app.use(safeHeaders)
   app.use(secureCookies)
+  app.use(audited)
   const unlessUpload =
     (middleware: MiddlewareHandler): MiddlewareHandler =>
     (c, next) =>
@@ -79,6 +70,32 @@ export function createApi({ principal, authHandler, parts, outside, version, log
   return app
 }
 
+const secured = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:'],
+    connectSrc: ["'self'"],
+    formAction: ["'self'"],
+    baseUri: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  referrerPolicy: 'no-referrer',
+  strictTransportSecurity: false, // the certificate is the manager's own until a person puts a public one before it
+  crossOriginResourcePolicy: 'same-origin',
+  xFrameOptions: 'DENY',
+})
+/** Of every answer. A page that sets a stricter policy of its own keeps it. */
+const safeHeaders: MiddlewareHandler = async (c, next) => {
+  let own: string | null = null
+  await secured(c, async () => {
+    await next()
+    own = c.res.headers.get('content-security-policy')
+  })
+  if (own !== null) c.res.headers.set('content-security-policy', own)
+}
+
 /** A cookie that was set over TLS is never sent in clear. */
 const secureCookies: MiddlewareHandler = async (c, next) => {
   await next()
@@ -95,7 +112,7 @@ export function answerErrors<A extends Hono<AppEnv> | Hono>(app: A, log: Log): v
     const problem = asProblem(error)
     if (problem) return problemResponse(problem)
     const id = randomUUID()
-    const path = c.req.path.replace(/(\/download\/).*/, '$1...') // a ticket is a secret
+    const path = c.req.path.replace(/(\/(download|invitations)\/).*/, '$1...') // a ticket and a code are secrets
     log.error('http.failed', { id, method: c.req.method, path, error })
     return problemResponse(new Problem('internal', `the manager's log tells why under id ${id}`))
   })

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Harness, newSite, startHarness } from '../harness.ts'
+import { type Answer, type Harness, newSite, startHarness } from '../harness.ts'
 import { document } from './app.ts'
+import { startWholeApi } from './whole-api.ts'
 
 let h: Harness
 const failed: unknown[] = []
+const log = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (event: string, fields?: object) => void failed.push([event, fields]),
+  child: () => log,
+}
 beforeAll(async () => {
-  const log = {
-    debug() {},
-    info() {},
-    warn() {},
-    error: (event: string, fields?: object) => void failed.push([event, fields]),
-    child: () => log,
-  }
   h = await startHarness({ log })
   await newSite(h, 'berlin')
   await h.ask('POST', '/hosts', { site: 'berlin', name: 'n1', macs: ['52:54:00:00:00:01'] })
@@ -42,6 +43,9 @@ const WORDS = [
   '__proto__',
   'constructor',
   'a=b,c in (d',
+  'guest@example.com',
+  'owner',
+  'correct horse battery',
   '\ud800',
   'x'.repeat(5000),
 ]
@@ -73,6 +77,11 @@ const KEYS = [
   'scopes',
   'order',
   'revision',
+  'email',
+  'password',
+  'role',
+  'before',
+  'limit',
   '__proto__',
 ]
 function value(depth: number): unknown {
@@ -94,29 +103,43 @@ function value(depth: number): unknown {
   }
 }
 
-test('no body and no path, however strange, makes an operation fail or answer anything but problems', async () => {
-  const { paths = {} } = document(h.manager.app, 'test')
+type Ask = (method: string, path: string, body?: unknown) => Promise<Answer>
+/** Sends `rounds` strange requests to each operation that `which` takes. Returns how often each status was answered. */
+async function fuzz(harness: Harness, ask: Ask, which: (path: string) => boolean, rounds: number): Promise<Record<number, number>> {
+  const { paths = {} } = document(harness.manager.app, 'test')
   const answers: Record<number, number> = {}
   for (const [path, item] of Object.entries(paths))
     for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) {
-      if (!item[method] || path.endsWith('/events')) continue
-      for (let round = 0; round < 25; round++) {
+      if (!item[method] || path.endsWith('/events') || !which(path)) continue
+      for (let round = 0; round < rounds; round++) {
         const url = path.replaceAll(/\{\w+\}/g, () => encodeURIComponent(pick(WORDS.filter((word) => word !== '' && word !== '\ud800'))))
         const query =
           method === 'get'
             ? `?${encodeURIComponent(pick(KEYS))}=${encodeURIComponent(pick(WORDS.filter((word) => word !== '\ud800')))}`
             : ''
-        const answer = await h.ask(
-          method.toUpperCase(),
-          url + (round % 2 ? query : ''),
-          method === 'get' || method === 'delete' ? undefined : value(0),
-        )
+        const body = method === 'get' || method === 'delete' ? undefined : value(0)
+        const answer = await ask(method.toUpperCase(), url + (round % 2 ? query : ''), body)
         answers[answer.status] = (answers[answer.status] ?? 0) + 1
         expect(answer.status, `${method} ${url}: ${JSON.stringify(failed.at(-1))}`).toBeLessThan(500)
         if (answer.status >= 400) expect(answer.body.code, `${method} ${url}`).toBeDefined()
       }
     }
+  return answers
+}
+
+test('no body and no path, however strange, makes an operation fail or answer anything but problems', { timeout: 30_000 }, async () => {
+  const answers = await fuzz(h, h.ask, () => true, 25)
   expect(Object.keys(answers).length).toBeGreaterThan(3)
+  expect(failed).toEqual([])
+})
+
+test('nor does it with real accounts: sessions, members, invitations, keys and the audit log', { timeout: 30_000 }, async () => {
+  const whole = await startWholeApi({ log })
+  const apiKey = await whole.newKey('acme')
+  const ask: Ask = (method, path, body) => whole.ask(apiKey, method, path.replace('/api/v1', ''), body)
+  const answers = await fuzz(whole.harness, ask, (path) => /session|member|invitation|api-key|audit|whoami/.test(path), 25)
+  await whole.close()
+  expect(Object.keys(answers).length).toBeGreaterThan(2)
   expect(failed).toEqual([])
 })
 

@@ -8,6 +8,8 @@ import { Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from '../engines/http/scope.ts'
 import type { Db } from '../engines/store/store.ts'
 import { createAttempts } from './attempts.ts'
+import { createMembers, type MemberRow, type Members } from './members.ts'
+import { type Role, roleOf } from './roles.ts'
 
 export interface ApiKeyInfo {
   id: string
@@ -20,6 +22,13 @@ export interface ApiKeyInfo {
   lastUsedAt?: number | undefined
 }
 
+/** Who is signed in, as pages show it. */
+export interface SessionInfo {
+  user: { id: string; name: string; email: string }
+  organisation: { id: string; name: string }
+  role: Role
+}
+
 /** Accounts, organisations, sessions and API keys: better-auth on the manager's own database. */
 export interface Auth {
   /** Makes or extends better-auth's tables. Once, before the rest. */
@@ -30,6 +39,18 @@ export interface Auth {
   principal(headers: Headers): Promise<Principal | undefined>
   /** Signs in with a password; the answer carries the session cookie. Undefined: wrong e-mail or password. */
   signIn(email: string, password: string): Promise<Headers | undefined>
+  /** The same without counting: for whoever has just set this password. */
+  startSession(email: string, password: string): Promise<Headers | undefined>
+  members: Members
+  /** Undefined when this person is no member of the organisation, or is no person. */
+  session(organisation: string, user: string): Promise<SessionInfo | undefined>
+  /**
+   * Changes the password of whoever sends these headers and ends all other sessions; the answer carries a new cookie. Undefined: `currentPassword`
+   * is wrong, which counts as a wrong sign-in.
+   */
+  changePassword(headers: Headers, person: { email: string; currentPassword: string; password: string }): Promise<Headers | undefined>
+  /** Ends the session that these headers carry; the answer takes the cookie away. */
+  signOut(headers: Headers): Promise<Headers>
   hasAccounts(): Promise<boolean>
   /** Makes the account, its organisation and the membership; again with the same e-mail, it goes on where it stopped. */
   createOwner(owner: {
@@ -57,19 +78,17 @@ export interface AuthOptions {
   /** Where browsers find the manager. */
   baseUrl: string
   trustedOrigins: readonly string[]
+  random: (bytes: number) => Uint8Array
   clock: Clock
   log: Log
 }
 
 const KEY_PREFIX = 'bh_'
+/** The library's own doors that are open. What else it offers (members, keys, organisations) goes through the API, which keeps an audit. */
+const DOORS = new Set(['/ok', '/error', '/get-session', '/sign-in/email'])
 /** A person's rights by role in the organisation. */
 const READ_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read'))
 
-interface Member {
-  userId: string
-  organizationId: string
-  role: string
-}
 interface KeyRow {
   id: string
   name: string | null
@@ -81,12 +100,12 @@ interface KeyRow {
   lastRequest: Date | null
 }
 
-export function createAuth({ clock, ...given }: AuthOptions): Auth {
+export function createAuth({ clock, random, ...given }: AuthOptions): Auth {
   const options = authOptions(given)
   const auth = betterAuth(options)
-  const memberOf = async (user: string): Promise<Member | undefined> => {
+  const memberOf = async (user: string): Promise<MemberRow | undefined> => {
     const { adapter } = await auth.$context
-    const found = await adapter.findMany<Member>({ model: 'member', where: [{ field: 'userId', value: user }], limit: 1 })
+    const found = await adapter.findMany<MemberRow>({ model: 'member', where: [{ field: 'userId', value: user }], limit: 1 })
     return found[0]
   }
 
@@ -100,7 +119,7 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
     const found = await auth.api.getSession({ headers })
     const member = found && (await memberOf(found.user.id))
     if (!found || !member) return undefined
-    const scopes = member.role.split(',').some((role) => role === 'owner' || role === 'admin') ? SCOPES : READ_SCOPES
+    const scopes = roleOf(member.role) === 'member' ? READ_SCOPES : SCOPES
     return {
       organisation: member.organizationId,
       actor: { kind: 'user', id: found.user.id, name: found.user.email },
@@ -108,6 +127,7 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
     }
   }
 
+  const signInEmail = (email: string, password: string) => auth.api.signInEmail({ body: { email, password }, asResponse: true })
   const attempts = createAttempts({ clock })
   const counted = async (email: string, signIn: () => Promise<Response>): Promise<Response> => {
     const account = email.toLowerCase().slice(0, 254)
@@ -128,7 +148,9 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
       await runMigrations()
     },
     async handle(request) {
-      if (!new URL(request.url).pathname.endsWith('/sign-in/email')) return auth.handler(request)
+      const door = new URL(request.url).pathname.slice('/api/auth'.length)
+      if (!DOORS.has(door)) throw new Problem('not-found', `there is nothing at ${request.method} /api/auth${door}`)
+      if (door !== '/sign-in/email') return auth.handler(request)
       const { email } = (await request
         .clone()
         .json()
@@ -142,8 +164,34 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
       return headers.has('cookie') ? bySession(headers) : undefined
     },
     async signIn(email, password) {
-      const answer = await counted(email, () => auth.api.signInEmail({ body: { email, password }, asResponse: true }))
+      const answer = await counted(email, () => signInEmail(email, password))
       return answer.ok ? answer.headers : undefined
+    },
+    async startSession(email, password) {
+      const answer = await signInEmail(email, password)
+      return answer.ok ? answer.headers : undefined
+    },
+    members: createMembers({ context: auth.$context, random, clock }),
+    async session(organisation, user) {
+      const { adapter } = await auth.$context
+      const member = await memberOf(user)
+      if (member?.organizationId !== organisation) return undefined
+      const person = await adapter.findOne<{ id: string; name: string; email: string }>({
+        model: 'user',
+        where: [{ field: 'id', value: user }],
+      })
+      const group = await adapter.findOne<{ name: string }>({ model: 'organization', where: [{ field: 'id', value: organisation }] })
+      if (!person || !group) return undefined
+      const { id, name, email } = person
+      return { user: { id, name, email }, organisation: { id: organisation, name: group.name }, role: roleOf(member.role) }
+    },
+    async changePassword(headers, { email, currentPassword, password }) {
+      const body = { currentPassword, newPassword: password, revokeOtherSessions: true }
+      const answer = await counted(email, () => auth.api.changePassword({ headers, body, asResponse: true }))
+      return answer.ok ? answer.headers : undefined
+    },
+    async signOut(headers) {
+      return (await auth.api.signOut({ headers, asResponse: true })).headers
     },
     async hasAccounts() {
       const { adapter } = await auth.$context
@@ -194,7 +242,7 @@ export function createAuth({ clock, ...given }: AuthOptions): Auth {
   }
 }
 
-function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOptions, 'clock'>) {
+function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOptions, 'clock' | 'random'>) {
   return {
     appName: 'Bridgehead',
     secret,
@@ -213,7 +261,10 @@ function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOpti
     // The plain listener (loopback) and the TLS one share sessions; `api/` adds Secure where the request came by TLS.
     advanced: { cookiePrefix: 'bridgehead', useSecureCookies: false, database: { generateId: 'uuid' as const } },
     plugins: [
-      organization({ allowUserToCreateOrganization: false }),
+      organization({
+        allowUserToCreateOrganization: false,
+        schema: { invitation: { additionalFields: { codeSha256: { type: 'string', required: false, input: false, returned: false } } } },
+      }),
       apiKey({
         references: 'organization',
         defaultPrefix: KEY_PREFIX,
@@ -227,7 +278,11 @@ function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOpti
 
 type Adapter = { findMany<T>(query: { model: string; where: { field: string; value: string }[]; limit?: number }): Promise<T[]> }
 async function ownerOf(adapter: Adapter, organisation: string): Promise<string> {
-  const members = await adapter.findMany<Member>({ model: 'member', where: [{ field: 'organizationId', value: organisation }], limit: 100 })
+  const members = await adapter.findMany<MemberRow>({
+    model: 'member',
+    where: [{ field: 'organizationId', value: organisation }],
+    limit: 100,
+  })
   const owner = members.find((member) => member.role.split(',').includes('owner'))
   if (!owner) throw new Error(`organisation ${organisation} has no owner`)
   return owner.userId

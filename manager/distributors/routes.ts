@@ -47,7 +47,7 @@ const events = operation('sites:read', {
   tags: ['events'],
   summary: 'Facts from sites as they come (server-sent events)',
   description:
-    'Each message: `id` (resume with Last-Event-ID or ?after=), `event` (the kind), `data` (JSON: seq, site, id, at, kind, host, data). Without either, only what comes from now on; `after=0` begins with the first.',
+    'Each message: `id` (resume with Last-Event-ID or ?after=), `event` (the kind), `data` (JSON: seq, site, id, at, kind, host, data). Without either, only what comes from now on (a first message without data tells the id of now); `after=0` begins with the first.',
   request: {
     query: z.strictObject({
       site: z.string().max(100).optional(),
@@ -113,6 +113,8 @@ export function distributorRoutes({ db, feed, checkHost, siteId }: DistributorDe
       return streamSSE(c, async (stream) => {
         const gone = new AbortController()
         stream.onAbort(() => gone.abort())
+        // Readers may be cut off before anything has come: this tells them from where to resume.
+        if (resume === undefined && after === undefined) await stream.write(`id: ${cursor}\n\n`)
         while (!stream.aborted && !gone.signal.aborted) {
           const news = feed.next(gone.signal, HEARTBEAT_MS) // before reading, so that nothing slips in between
           const rows = await read(organisation, cursor, siteFilter, host)

@@ -76,6 +76,13 @@ test('the stream goes on from where a reader was, and then follows', async () =>
   expect((await live).map((one) => one.data.data.stage)).toEqual(['ack'])
 })
 
+test('a reader of news alone is told at once from where to resume', async () => {
+  await h.manager.ingest(site, [stage('b1', 'discover'), stage('b1', 'offer')])
+  const [first] = await read('/events?after=0', 2)
+  const { body } = await h.ask('GET', '/events?follow=false')
+  expect(body).toBe(`id: ${Number(first?.id) + 1}\n\n`)
+})
+
 test('nobody sees another site, host or organisation than was asked', async () => {
   const paris = await newSite(h, 'paris')
   await newSite(h, 'berlin', 'evil')

@@ -1,5 +1,6 @@
 import { EnrolAnswer, EnrolPending, EnrolRequest } from '@bridgehead/shared/model/enrolment.ts'
 import { body, json, newApp, operation } from '../engines/http/app.ts'
+import { noteSender } from '../engines/http/audited.ts'
 import type { Appliances } from './appliances.ts'
 
 const enrol = operation('open', {
@@ -16,10 +17,21 @@ const enrol = operation('open', {
   },
 })
 
-export function enrolRoutes({ appliances }: { appliances: Appliances }) {
+export interface EnrolDeps {
+  appliances: Appliances
+  organisationOf(site: string): Promise<string | undefined>
+}
+
+export function enrolRoutes({ appliances, organisationOf }: EnrolDeps) {
   return newApp().openapi(enrol, async (c) => {
-    const answer = await appliances.enrol(c.req.valid('json'), await c.req.json())
+    const request = c.req.valid('json')
+    const answer = await appliances.enrol(request, await c.req.json())
     c.header('cache-control', 'no-store')
-    return 'pending' in answer ? c.json(answer, 202) : c.json(answer, 200)
+    if ('pending' in answer) return c.json(answer, 202)
+    const { site, name } = answer
+    const organisation = await organisationOf(site)
+    const actor = { kind: 'appliance' as const, id: site, name: request.hardware.serial ?? name }
+    if (organisation !== undefined) noteSender(c, { organisation, actor, target: { id: site, name } })
+    return c.json(answer, 200)
   })
 }

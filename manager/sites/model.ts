@@ -39,6 +39,16 @@ export const SitePatch = z.strictObject({
 })
 export type SitePatch = z.output<typeof SitePatch>
 
+/** Present while the appliance is in touch: it renews the sign every 10 s. `revision` is the state it has applied, `outbox` facts still to be sent. */
+export const Online = z.object({
+  at: z.int(),
+  version: z.string(),
+  revision: z.int(),
+  outbox: z.int(),
+  /** Of the box's self-tests: by service `ok`, or what is wrong. Absent: its software makes none. */
+  health: z.object({ ok: z.boolean(), services: z.record(z.string(), z.string()) }).optional(),
+})
+
 export const Site = z.object({
   id: z.string(),
   name: z.string(),
@@ -52,6 +62,7 @@ export const Site = z.object({
   updatedAt: z.int(),
   /** The compiled state. 0: none yet. */
   stateRevision: z.int(),
+  online: Online.optional(),
   appliance: z
     .object({
       enrolledAt: z.int(),

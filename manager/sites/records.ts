@@ -106,12 +106,12 @@ export async function deleteSite(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('sites').where('id', '=', id).execute()
 }
 
-/** Site rows as the API shows them. */
+/** Site rows as the API shows them, but for whether their boxes are online. */
 export async function present(
   db: Db | Tx,
   sites: readonly SiteRow[],
   overlayAddress: (subnet: number) => string | undefined,
-): Promise<Site[]> {
+): Promise<Omit<Site, 'online'>[]> {
   if (sites.length === 0) return []
   const ids = sites.map((site) => site.id)
   const some = ids.length > 500 ? undefined : ids

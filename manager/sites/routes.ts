@@ -7,7 +7,8 @@ import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
 import { notFound, Problem } from '../engines/http/problem.ts'
 import type { Db } from '../engines/store/store.ts'
 import type { Appliances } from './appliances.ts'
-import { ApplianceFile, NewClaim, NewSite, NewToken, PendingBox, Site, SitePatch, Token } from './model.ts'
+import { ApplianceFile, NewClaim, NewSite, NewToken, Online, PendingBox, Site, SitePatch, Token } from './model.ts'
+import { onlineOf, type ReadPresences } from './online.ts'
 import type { Publisher } from './publisher.ts'
 import { addSite, deleteSite, getSite, listSites, patchSite, present, type SiteRow } from './records.ts'
 
@@ -22,7 +23,7 @@ export interface SiteDeps {
   onSite(site: string, what: 'made' | 'deleted'): Promise<void>
   /** Counts wrong claim codes of an organisation, so that nobody tries them all. */
   tries: { waitSeconds(organisation: string): number; failed(organisation: string): void }
-  presence(site: string): Promise<{ at: number; version: string; revision: number; outbox: number } | undefined>
+  presences: ReadPresences
   newId: NewId
   clock: Clock
 }
@@ -32,8 +33,7 @@ const tags = ['sites']
 const Status = z.object({
   revision: z.int(),
   at: z.int(),
-  /** Present while the appliance is in touch (it renews the sign every 10 s). */
-  online: z.object({ at: z.int(), version: z.string(), revision: z.int(), outbox: z.int() }).optional(),
+  online: Online.optional(),
   applied: z.object({ revision: z.int(), at: z.int() }).optional(),
   refused: z.object({ revision: z.int().optional(), why: z.string(), at: z.int() }).optional(),
   state: SiteState,
@@ -153,16 +153,21 @@ const op = {
 }
 
 /** Sites, their tokens and boxes. */
-export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, onSite, tries, presence, newId, clock }: SiteDeps) {
+export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, onSite, tries, presences, newId, clock }: SiteDeps) {
+  const showAll = async (sites: readonly SiteRow[]): Promise<Site[]> => {
+    const online = await presences(sites.map((site) => site.id)).catch(() => undefined) // Redis is away: nobody knows
+    const all = await present(db, sites, overlayAddress)
+    return all.map((site) => ({ ...site, online: onlineOf(online?.get(site.id)) }))
+  }
   const shown = async (site: SiteRow) => {
-    const [one] = await present(db, [site], overlayAddress)
+    const [one] = await showAll([site])
     if (!one) throw notFound('site', site.id)
     return one
   }
   return newApp()
     .openapi(op.list, async (c) => {
       const sites = await listSites(db, c.get('principal').organisation, c.req.valid('query').selector)
-      return c.json({ items: await present(db, sites, overlayAddress) }, 200)
+      return c.json({ items: await showAll(sites) }, 200)
     })
     .openapi(op.create, async (c) => {
       const { organisation } = c.get('principal')
@@ -199,15 +204,14 @@ export function siteRoutes({ db, appliances, publisher, dial, overlayAddress, on
       await publisher.settled()
       const row = await db.selectFrom('site_states').selectAll().where('site', '=', site.id).executeTakeFirst()
       if (!row || row.revision === 0) throw new Problem('state-missing', `the state of "${site.name}" is not compiled yet; ask again`)
-      const { appliance } = await shown(site)
+      const { appliance, online } = await shown(site)
       const applied =
         appliance?.appliedRevision === undefined ? undefined : { revision: appliance.appliedRevision, at: appliance.appliedAt ?? 0 }
-      const online = await presence(site.id).catch(() => undefined) // Redis is away: nobody knows
       return c.json(
         {
           revision: row.revision,
           at: row.at,
-          ...(online ? { online: { at: online.at, version: online.version, revision: online.revision, outbox: online.outbox } } : {}),
+          ...(online ? { online } : {}),
           ...(applied ? { applied } : {}),
           ...(appliance?.refused ? { refused: appliance.refused } : {}),
           state: JSON.parse(row.state) as SiteState,

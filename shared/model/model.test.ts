@@ -5,7 +5,7 @@ import { bounds, broadcast, Cidr4, Mac, netmask, networkOf, overlaps } from './a
 import { EVENT_KINDS, parseEvent } from './event.ts'
 import { SignatureError, signDocument, verifyDocument } from './signed.ts'
 import { checkLans, Lan, NewLan, SiteState } from './state.ts'
-import { matches, parseSelector, Selector, Tags } from './tags.ts'
+import { matches, parseSelector, Selector, SelectorError, Tags } from './tags.ts'
 
 test('address maths agree with each other', () => {
   expect(bounds('192.168.1.7/24')).toEqual({ first: 0xc0a80100, last: 0xc0a801ff, prefix: 24 })
@@ -41,16 +41,30 @@ for (const [selector, hit] of [
     expect(matches(parseSelector(selector), tags)).toBe(hit)
   })
 
-for (const [selector, expected] of [
-  ['role in (edge', 'closing parenthesis is missing'],
-  ['role in ()', 'expected values between commas'],
-  ['a b', 'selector term "a b": expected key'],
-  ['=x', 'expected key'],
-  ['role)', 'do not match at character 5'],
+for (const [selector, expected, understood] of [
+  ['role in (edge', 'closing parenthesis is missing', 'role in '],
+  ['role in ()', 'expected values between commas', 'role in ('],
+  ['zone=b, role in (a, ,c)', 'expected values between commas', 'zone=b, role in (a,'],
+  ['a b', 'selector term "a b": expected key', 'a '],
+  ['rack, role in edge', 'selector term "role in edge": expected key', 'rack, role in '],
+  ['region=nuremberg,,rack', 'selector term "": expected key', 'region=nuremberg,'],
+  ['region=new york', 'expected key', 'region=new'],
+  ['=x', 'expected key', ''],
+  ['role)', 'do not match at character 5', 'role'],
 ] as const)
-  test(`selector "${selector}" is refused with its reason`, () => {
+  test(`selector "${selector}" is refused with its reason and its place`, () => {
     expect(Selector.safeParse(selector).error?.issues[0]?.message).toContain(expected)
+    expect(placeOf(selector)).toBe(understood)
   })
+
+function placeOf(selector: string): string | undefined {
+  try {
+    parseSelector(selector)
+  } catch (error) {
+    return error instanceof SelectorError ? selector.slice(0, error.at) : undefined
+  }
+  return undefined
+}
 
 test('a tag value with a comma is refused', () => expect(Tags.safeParse({ role: 'a,b' }).success).toBe(false))
 

@@ -25,4 +25,13 @@ export interface Presence {
   revision: number
   outbox: number
   counters: Record<string, number>
+  /** The box's self-tests, by service; a box that is not flashed makes none. */
+  health?: Health | undefined
+}
+
+/** `services` by name (`dhcp`, `dns`, `tftp`, `http`, `store`): `ok`, or what is wrong. */
+export interface Health {
+  ok: boolean
+  services: Record<string, string>
+  uplink: 'ok' | 'down' | 'none'
 }

@@ -23,27 +23,38 @@ export type Term =
 
 export class SelectorError extends Error {
   readonly code = 'selector'
+  /** Characters of the selector before the one that was not understood. */
+  readonly at: number
+  constructor(message: string, at: number) {
+    super(message)
+    this.at = at
+  }
 }
 
 /**
  * Parses `region=nuremberg,role in (edge,db),role notin (gpu),!spare,rack,zone!=b`. An empty text matches everything.
- * Throws SelectorError, which names the term and what was expected.
+ * Throws SelectorError, which names the term, what was expected, and where.
  */
 export function parseSelector(text: string): Term[] {
   if (text.trim() === '') return []
-  return splitTerms(text).map((raw) => {
+  return splitTerms(text).map(({ raw, from }) => {
     const term = raw.trim()
+    const begins = from + raw.length - raw.trimStart().length
+    const key = (name: string) => checkedKey(name, term, begins)
     const set = /^([^\s!=]+)\s+(in|notin)\s*\(([^()]*)\)$/.exec(term)
     if (set) {
       const values = (set[3] ?? '').split(',').map((value) => value.trim())
       if (values.some((value) => value === ''))
-        throw new SelectorError(`selector term "${term}": expected values between commas, such as role in (edge,db)`)
-      return { kind: set[2] === 'in' ? 'in' : 'not-in', key: key(set[1] ?? '', term), values }
+        throw new SelectorError(
+          `selector term "${term}": expected values between commas, such as role in (edge,db)`,
+          begins + term.search(/[(,]\s*[,)]/) + 1,
+        )
+      return { kind: set[2] === 'in' ? 'in' : 'not-in', key: key(set[1] ?? ''), values }
     }
     const pair = /^([^\s!=]+)\s*(!=|==?)\s*([\w.:/@+-]*)$/.exec(term)
-    if (pair) return { kind: pair[2] === '!=' ? 'is-not' : 'is', key: key(pair[1] ?? '', term), value: pair[3] ?? '' }
-    if (term.startsWith('!')) return { kind: 'lacks', key: key(term.slice(1).trim(), term) }
-    return { kind: 'has', key: key(term, term) }
+    if (pair) return { kind: pair[2] === '!=' ? 'is-not' : 'is', key: key(pair[1] ?? ''), value: pair[3] ?? '' }
+    if (term.startsWith('!')) return { kind: 'lacks', key: key(term.slice(1).trim()) }
+    return { kind: 'has', key: key(term) }
   })
 }
 
@@ -76,27 +87,35 @@ export const Selector = z.string().superRefine((text, context) => {
   }
 })
 
-function key(text: string, term: string): string {
-  if (!WORD.test(text))
-    throw new SelectorError(`selector term "${term}": expected key, !key, key=value, key!=value, key in (a,b) or key notin (a,b)`)
-  return text
+function checkedKey(name: string, term: string, begins: number): string {
+  if (WORD.test(name)) return name
+  throw new SelectorError(
+    `selector term "${term}": expected key, !key, key=value, key!=value, key in (a,b) or key notin (a,b)`,
+    begins + (UNDERSTOOD.exec(term)?.[0].length ?? 0),
+  )
 }
 
+/** As much of a term as makes sense. */
+const UNDERSTOOD = /^!?\s*(?:[a-z0-9][\w./-]*\s*(?:(?:!=|==?)\s*[\w.:/@+-]*|(?:not)?in\b\s*)?)?/i
+
 /** Splits at commas outside parentheses. */
-function splitTerms(text: string): string[] {
-  const terms: string[] = []
+function splitTerms(text: string): { raw: string; from: number }[] {
+  const terms: { raw: string; from: number }[] = []
   let depth = 0
   let from = 0
+  let opened = 0
   for (let at = 0; at < text.length; at++) {
-    if (text[at] === '(') depth++
-    else if (text[at] === ')') depth--
+    if (text[at] === '(') {
+      depth++
+      opened = at
+    } else if (text[at] === ')') depth--
     else if (text[at] === ',' && depth === 0) {
-      terms.push(text.slice(from, at))
+      terms.push({ raw: text.slice(from, at), from })
       from = at + 1
     }
-    if (depth < 0 || depth > 1) throw new SelectorError(`selector "${text}": parentheses do not match at character ${at + 1}`)
+    if (depth < 0 || depth > 1) throw new SelectorError(`selector "${text}": parentheses do not match at character ${at + 1}`, at)
   }
-  if (depth !== 0) throw new SelectorError(`selector "${text}": a closing parenthesis is missing`)
-  terms.push(text.slice(from))
+  if (depth !== 0) throw new SelectorError(`selector "${text}": a closing parenthesis is missing`, opened)
+  terms.push({ raw: text.slice(from), from })
   return terms
 }

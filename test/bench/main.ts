@@ -1,9 +1,16 @@
-// npm run bench -- dhcp|dns|http|media|image [--json]: ours and the peers in turn, in the same pair of namespaces.
+// npm run bench -- dhcp|dns|http|media|image|console [--json]: ours and the peers in turn, in the same pair of namespaces.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { Bench, BenchRow } from './harness.ts'
 
-const BENCHES = { dhcp: 'benchDhcp', dns: 'benchDns', http: 'benchHttp', media: 'benchMedia', image: 'benchImage' } as const
+const BENCHES = {
+  dhcp: 'benchDhcp',
+  dns: 'benchDns',
+  http: 'benchHttp',
+  media: 'benchMedia',
+  image: 'benchImage',
+  console: 'benchConsole',
+} as const
 type Name = keyof typeof BENCHES
 const RESULTS = new URL('results.json', import.meta.url)
 

@@ -1,9 +1,9 @@
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { beforeAll, expect, test } from 'vitest'
 import { allEvents } from '../lab/events.ts'
 import { runScript } from '../lab/follow.ts'
 import { plugIn } from '../lab/machines.ts'
 import { siteStore } from '../lab/site-store.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { waitFor } from '../lab/wait.ts'
 import { createRig, installMachine, onlySite, type Rig, say, withStack } from './rig.ts'
 

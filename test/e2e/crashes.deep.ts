@@ -1,10 +1,10 @@
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { beforeAll, expect, test } from 'vitest'
 import { allEvents } from '../lab/events.ts'
 import { runScript } from '../lab/follow.ts'
 import { followInstall } from '../lab/install.ts'
 import { plugIn } from '../lab/machines.ts'
 import { type SiteLease, siteStore } from '../lab/site-store.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { createRig, onlySite, type Rig, say, withStack } from './rig.ts'
 
 const KILLS = 5

@@ -1,10 +1,10 @@
 import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { beforeAll, expect, test } from 'vitest'
 import { personalise } from '../lab/box/disk.ts'
 import { applianceImage } from '../lab/box/images.ts'
 import type { LabNode } from '../lab/node.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { awaitFact, enrolledBox, withHome } from './image-rig.ts'
 import { say } from './rig.ts'
 

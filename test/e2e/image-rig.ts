@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createLog } from '@bridgehead/shared/log.ts'
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { z } from 'zod'
 import type { Api, ApiEvent } from '../lab/api.ts'
 import { TCG } from '../lab/box/boards.ts'
@@ -12,7 +13,6 @@ import { followUntil } from '../lab/follow.ts'
 import { saveLogs } from '../lab/logs.ts'
 import { plugIn } from '../lab/machines.ts'
 import type { Machine } from '../lab/qemu.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { needRight, say } from './rig.ts'
 
 const log = createLog({ name: 'lab', level: 'warn' })

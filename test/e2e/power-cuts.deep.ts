@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLog } from '@bridgehead/shared/log.ts'
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TCG } from '../lab/box/boards.ts'
 import { createHome, type Home } from '../lab/box/home.ts'
@@ -11,7 +12,6 @@ import { type Booted, bootCuts, homeLane, type Lane, lonelyLane, told } from '..
 import { type CampaignReport, type Checked, countBy, type Recording, runCampaign, summary, words } from '../lab/powercut/campaign.ts'
 import { type Cut, evenly, planCuts, seeded } from '../lab/powercut/cuts.ts'
 import { type Recorder, startRecording } from '../lab/powercut/recording.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { rollOut } from './image-rig.ts'
 import { needRight, say } from './rig.ts'
 

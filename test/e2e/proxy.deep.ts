@@ -1,8 +1,8 @@
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { beforeAll, expect, test } from 'vitest'
 import { runScript } from '../lab/follow.ts'
 import { followInstall } from '../lab/install.ts'
 import { plugIn } from '../lab/machines.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { restart } from './reboots.ts'
 import { createRig, onlySite, type Rig, say, withStack } from './rig.ts'
 

@@ -1,8 +1,8 @@
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { allEvents, countsOf } from '../lab/events.ts'
 import { runScript } from '../lab/follow.ts'
 import type { Machine } from '../lab/qemu.ts'
 import type { Stack } from '../lab/stack.ts'
-import { formatMs } from '../lab/view/format.ts'
 import { waitFor } from '../lab/wait.ts'
 import { say } from './rig.ts'
 

@@ -1,4 +1,5 @@
 import { createLog } from '@bridgehead/shared/log.ts'
+import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { type Accelerator, accelerator } from '../lab/accelerator.ts'
 import { type Images, preparedImage } from '../lab/images.ts'
 import { followInstall } from '../lab/install.ts'
@@ -7,7 +8,6 @@ import { plugIn } from '../lab/machines.ts'
 import { privilege } from '../lab/privilege.ts'
 import type { Firmware, Machine } from '../lab/qemu.ts'
 import { createStack, type Stack, StackError, type StackOptions, type StackSite } from '../lab/stack.ts'
-import { formatMs } from '../lab/view/format.ts'
 import type { Story } from '../lab/view/story.ts'
 
 /** What every test that boots machines needs; made once a test file. */

@@ -25,9 +25,10 @@ test('two sites with one subnet: a script for one of them never reaches the othe
     const { sha256 } = await bucket.put(Buffer.from(text), { name })
     return { sha256, bytes: Buffer.byteLength(text), name }
   })
-  await withStack({ sites: 2, bucket: bucketDirectory, target }, async ({ api, sites, ...stack }) => {
+  await withStack({ sites: 2, bucket: bucketDirectory, target }, async (stack) => {
+    const { api, sites } = stack
     for (const site of sites)
-      await installLightHost({ api, sites, ...stack }, site.lab, {
+      await installLightHost(stack, site.lab, {
         name: 'box',
         address: '192.168.1.50',
         mac: `52:54:00:aa:00:0${site.lab.index}`,

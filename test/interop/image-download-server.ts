@@ -65,6 +65,7 @@ const kinds = registerApplianceJobs(jobs, { bucket, builder: undefined, clock, l
 const harness = await startHarness({
   engines: {
     images: { bucket, jobs, kinds, ticketKey: new Uint8Array(32) },
+    pages: [],
     downloads: [bucketRoutes({ bucket, presigner, clock })],
     clock,
   },

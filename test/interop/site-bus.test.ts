@@ -90,6 +90,21 @@ test('presence is read while it lasts, and nonsense is no presence', async () =>
   }
 })
 
+test('presence of many is read at once, with self-tests where the box makes them; who is away or talks nonsense is left out', async () => {
+  const presence = { at: 1, version: '0.1.0', revision: 3, outbox: 0, counters: {} }
+  const health = { ok: false, services: { dhcp: 'ok', dns: 'is silent' }, uplink: 'ok' }
+  await site.set(siteKeys('a').presence, JSON.stringify({ ...presence, health }), 'EX', 35)
+  await site.set(siteKeys('b').presence, JSON.stringify({ ...presence, health: 'well' }), 'EX', 35) // of a box that is newer than we are
+  await site.set(siteKeys('c').presence, '{')
+  expect(await bus.presences(['a', 'b', 'c', 'away'])).toEqual(
+    new Map([
+      ['a', { ...presence, health }],
+      ['b', { ...presence, health: undefined }],
+    ]),
+  )
+  expect(await bus.presences([])).toEqual(new Map())
+})
+
 test('events of many sites arrive once each, the ones from before the start too, and Redis is empty after', async () => {
   const sites = Array.from({ length: 250 }, (_, n) => `s${n}`) // three connections
   for (const id of sites) await emit(id, 'before')

@@ -1,6 +1,6 @@
 import type { EventKind } from '@bridgehead/shared/model/event.ts'
+import { sseReader } from '@bridgehead/shared/wire/sse.ts'
 import { z } from 'zod'
-import { sseReader } from './sse.ts'
 
 /** The manager refused; `status` is HTTP's, the message names what was asked and the problem document's words. */
 export class ApiError extends Error {
@@ -78,7 +78,7 @@ async function* stream(url: string, headers: Record<string, string>, signal: Abo
   if (!answer.ok || !answer.body) throw new ApiError('GET /events', answer.status, await answer.text())
   const read = sseReader()
   for await (const text of answer.body.pipeThrough(new TextDecoderStream()))
-    for (const message of read(text)) yield ApiEvent.parse(JSON.parse(message.data))
+    for (const { data } of read(text)) if (data !== '') yield ApiEvent.parse(JSON.parse(data))
 }
 
 /** Goes through the one-time set-up link, as a script does. Returns the API key. */

@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { prepareImages } from '@bridgehead/manager/packagers/prepare.ts'
 import { profileTarget } from '@bridgehead/manager/packagers/recipe.ts'
+import { formatBytes } from '@bridgehead/shared/text/format.ts'
 import { cacheDirectory } from './cache.ts'
 import type { Target } from './stack.ts'
-import { formatBytes } from './view/format.ts'
 
 /** A host image in the bucket that outlives labs. */
 export interface Images {

@@ -22,12 +22,12 @@ export async function lightTarget(
 
 /** Installs a light host at a site; it is `ready` at the manager when its phone-home arrived there. */
 export async function installLightHost(
-  stack: Stack,
+  stack: Pick<Stack, 'lab'>,
   place: LabSite,
-  options: { name: string; address: string; mac: string },
+  options: { name: string; address: string; mac: string; node?: LabNode },
 ): Promise<LightHost> {
   const { name, address, mac } = options
-  const node = await place.host(name, { address, mac })
+  const node = options.node ?? (await place.host(name, { address, mac }))
   const directory = join(stack.lab.directory, `${name}${place.index}`)
   mkdirSync(directory, { recursive: true })
   const curl = async (path: string, ...more: string[]) =>

@@ -1,9 +1,9 @@
+import type { DnsRecord } from '@bridgehead/shared/dns/records.ts'
+import { buildZone, type DnsConfig } from '@bridgehead/shared/dns/zone.ts'
 import type { Cidr4, Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { RCODE, TYPE } from '@bridgehead/shared/wire/dns.ts'
 import { expect, test } from 'vitest'
 import { answer } from './answer.ts'
-import type { DnsRecord } from './records.ts'
-import { buildZone, type DnsConfig } from './zone.ts'
 
 const ip = (text: string) => text as Ipv4
 const record = (name: string, type: DnsRecord['type'], value: string): DnsRecord => ({ name, type, value, ttl: 300 })

@@ -1,6 +1,6 @@
+import type { LocalRecord } from '@bridgehead/shared/dns/records.ts'
+import { originOf, soa, type Zone } from '@bridgehead/shared/dns/zone.ts'
 import { RCODE, TYPE } from '@bridgehead/shared/wire/dns.ts'
-import type { LocalRecord } from './records.ts'
-import { originOf, soa, type Zone } from './zone.ts'
 
 /** What the site knows of a question. */
 export type Answer =

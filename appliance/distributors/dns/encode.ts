@@ -1,6 +1,6 @@
+import type { LocalRecord } from '@bridgehead/shared/dns/records.ts'
 import { AA, CD, type DnsQuery, type Edns, HEADER_BYTES, QR, RA, RCODE, RD, setU16, TC, TYPE, u16 } from '@bridgehead/shared/wire/dns.ts'
 import dns2 from 'dns2'
-import type { LocalRecord } from './records.ts'
 
 const { Packet } = dns2
 

@@ -1,3 +1,4 @@
+import { buildZone } from '@bridgehead/shared/dns/zone.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import type { Cidr4, Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { decode, encode, type OptAnswer, type Packet, type RecordType } from 'dns-packet'
@@ -5,7 +6,6 @@ import { expect, test } from 'vitest'
 import { createCounters } from './counters.ts'
 import { createHandler } from './handler.ts'
 import type { Resolver } from './resolver.ts'
-import { buildZone } from './zone.ts'
 
 const { zone } = buildZone(
   {

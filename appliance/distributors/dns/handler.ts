@@ -1,3 +1,4 @@
+import type { Zone } from '@bridgehead/shared/dns/zone.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { CLASS_IN, HEADER_BYTES, QR, RCODE, readEdns, readQuery, TC, TYPE, u16 } from '@bridgehead/shared/wire/dns.ts'
 import { WireError } from '@bridgehead/shared/wire/errors.ts'
@@ -6,7 +7,6 @@ import { createGenerations } from './cache.ts'
 import type { Counters } from './counters.ts'
 import { encodeAlias, encodeBare, encodeLocal, encodeQuestion, finish, type ReplyTo, replyLimit } from './encode.ts'
 import type { Asked, Resolver } from './resolver.ts'
-import type { Zone } from './zone.ts'
 
 export interface Handler {
   /** Answers `bytes` by calling `send` once, now or later, or never when the message must be dropped: then it is false. Never throws. */

@@ -3,13 +3,13 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { systemClock } from '@bridgehead/shared/clock.ts'
+import type { DnsConfig } from '@bridgehead/shared/dns/zone.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import type { Cidr4, Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createDnsServer, type DnsDeps, type DnsServer } from './server.ts'
 import { TCP_LIMITS } from './tcp.ts'
-import type { DnsConfig } from './zone.ts'
 
 const running: DnsServer[] = []
 afterEach(async () => {

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:dgram'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '@bridgehead/shared/clock.ts'
+import { buildZone, type DnsConfig } from '@bridgehead/shared/dns/zone.ts'
 import type { Log } from '@bridgehead/shared/log.ts'
 import { contains } from '@bridgehead/shared/model/address.ts'
 import type { Service } from '@bridgehead/shared/service.ts'
@@ -12,7 +13,6 @@ import { systemForwarders } from './system.ts'
 import { openTcp, type TcpLimits } from './tcp.ts'
 import { openUdp } from './udp.ts'
 import { createUpstream, parseServer, type Server } from './upstream.ts'
-import { buildZone, type DnsConfig } from './zone.ts'
 
 export interface DnsDeps {
   log: Log

@@ -17,18 +17,26 @@ export interface SiteBus extends Service {
   consumeEvents(handler: EventHandler): EventConsumer
   /** Undefined when the site is away (no sign for 35 s), or says something unreadable. */
   presence(site: string): Promise<Presence | undefined>
+  /** The same of many, in one read; those that are away are left out. */
+  presences(sites: readonly string[]): Promise<Map<string, Presence>>
   /** Removes all keys of a deleted site; unwatch it first. Its user goes by `RedisServer.deleteSiteUser`. */
   removeSite(site: string): Promise<void>
 }
 
 const COMMANDS_KEPT_MS = 7 * 86_400_000
 
+const Health = z.object({
+  ok: z.boolean(),
+  services: z.record(z.string().max(64), z.string().max(500)),
+  uplink: z.enum(['ok', 'down', 'none']),
+})
 const PresenceShape = z.object({
   at: z.number(),
   version: z.string().max(64),
   revision: z.number(),
   outbox: z.number(),
   counters: z.record(z.string(), z.number()).default({}),
+  health: Health.optional().catch(undefined),
 })
 
 export function createSiteBus({
@@ -47,6 +55,15 @@ export function createSiteBus({
   const connection = (): Redis => {
     if (!open) throw new Error('the site bus was used before it was started')
     return open
+  }
+
+  const read = (site: string, text: string): Presence | undefined => {
+    try {
+      return PresenceShape.parse(JSON.parse(text))
+    } catch (error) {
+      log.warn('presence.unreadable', { site, error })
+      return undefined
+    }
   }
 
   return {
@@ -72,13 +89,17 @@ export function createSiteBus({
     consumeEvents: (handler) => createConsumer(handler, { redis, log, clock, consumer }),
     async presence(site) {
       const text = await connection().get(siteKeys(site).presence)
-      if (text === null) return undefined
-      try {
-        return PresenceShape.parse(JSON.parse(text))
-      } catch (error) {
-        log.warn('presence.unreadable', { site, error })
-        return undefined
-      }
+      return text === null ? undefined : read(site, text)
+    },
+    async presences(sites) {
+      const texts = sites.length === 0 ? [] : await connection().mget(sites.map((site) => siteKeys(site).presence))
+      return new Map(
+        sites.flatMap((site, index) => {
+          const text = texts[index]
+          const presence = text == null ? undefined : read(site, text)
+          return presence ? [[site, presence]] : []
+        }),
+      )
     },
     async removeSite(site) {
       const keys = siteKeys(site)

@@ -242,5 +242,18 @@ export interface Database {
     /** Set when the fact was kept but could not be acted on. */
     error: string | null
   }
+  /** Every change that somebody asked for, once it was made. `seq` is the manager's own order; `detail` is JSON without secrets. */
+  audit: {
+    seq: Generated<number>
+    organisation: string
+    at: number
+    actor_kind: 'user' | 'key' | 'appliance'
+    actor_id: string
+    actor_name: string
+    action: string
+    target_id: string | null
+    target_name: string | null
+    detail: string
+  }
   refused_events: { organisation: string; site: string; received_at: number; text: string; why: string }
 }

@@ -3,6 +3,7 @@ import { Kysely, SqliteDialect, type Transaction } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { up as first } from './migrations/0001-first.ts'
 import { up as appliances } from './migrations/0002-appliances.ts'
+import { up as audit } from './migrations/0003-audit.ts'
 import type { Database } from './schema.ts'
 
 export type Db = Kysely<Database>
@@ -10,7 +11,11 @@ export type Db = Kysely<Database>
 export type Tx = Transaction<Database>
 
 /** Oldest first. Never edit one that was released: append. */
-const MIGRATIONS: Record<string, Migration> = { '0001-first': { up: first }, '0002-appliances': { up: appliances } }
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-first': { up: first },
+  '0002-appliances': { up: appliances },
+  '0003-audit': { up: audit },
+}
 
 export class StoreError extends Error {
   readonly code = 'store'

@@ -1,6 +1,6 @@
+import { createScreen } from '@bridgehead/shared/text/screen.ts'
 import { expect, test } from 'vitest'
 import { type DemoResult, jsonReport, textReport } from './report.ts'
-import { createScreen } from './screen.ts'
 import { createStory } from './story.ts'
 
 const result: DemoResult = { firmware: 'bios', powerOnToSshMs: 61_500, totalMs: 80_000, ssh: { exitCode: 0, stdout: 'hello\n' } }

@@ -1,8 +1,8 @@
+import { formatMs, formatProgress } from '@bridgehead/shared/text/format.ts'
+import { createScreen, type Screen } from '@bridgehead/shared/text/screen.ts'
+import { bootRows, drawBoot } from '@bridgehead/shared/text/timeline.ts'
 import type { Machine } from '../qemu.ts'
-import { formatMs, formatProgress } from './format.ts'
-import { createScreen, type Screen } from './screen.ts'
 import { type Story, storyLine, type Told } from './story.ts'
-import { bootRows, drawBoot } from './timeline.ts'
 
 /** `fraction` is 0..1 where it is known. */
 export type Progress = (text: string, fraction?: number) => void

@@ -1,6 +1,6 @@
+import { formatMs } from '@bridgehead/shared/text/format.ts'
+import type { StageEvent } from '@bridgehead/shared/text/timeline.ts'
 import type { ApiEvent } from '../api.ts'
-import { formatMs } from './format.ts'
-import type { StageEvent } from './timeline.ts'
 
 /** One fact: `text` for people (empty when it says nothing new to them), `fields` for programs. */
 export interface Told {

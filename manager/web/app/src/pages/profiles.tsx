@@ -1,0 +1,191 @@
+import { formatBytes } from '@bridgehead/shared/text/format.ts'
+import { Button, Group, Modal, Select, Stack, Table, Text, TextInput, VisuallyHidden } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useDisclosure } from '@mantine/hooks'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { api } from '../api/client.ts'
+import { imagesQuery, send } from '../api/made.ts'
+import { profilesQuery, scriptsQuery } from '../api/queries.ts'
+import { ConfirmByName } from '../parts/confirm.tsx'
+import { restOf } from '../parts/form-errors.ts'
+import { Making } from '../parts/making.tsx'
+import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
+import { Ago } from '../parts/time.tsx'
+import { useSave } from '../parts/use-save.ts'
+
+export function ProfilesPage() {
+  const profiles = useQuery(profilesQuery)
+  const scripts = useQuery(scriptsQuery)
+  const [opened, { open, close }] = useDisclosure(false)
+  const [going, setGoing] = useState<{ id: string; name: string }>()
+  const remove = useSave(async (id: string) => api.scripts.profiles[':id'].$delete({ param: { id } }), { old: [['profiles']] })
+  const scriptName = (id: string | undefined) => (id === undefined ? '–' : (scripts.data?.find((one) => one.id === id)?.name ?? id))
+  return (
+    <Page
+      title="Profiles"
+      answer="What a machine becomes: a disk image, and what runs in it before its first start."
+      actions={<Button onClick={open}>New profile</Button>}
+    >
+      <Loaded query={profiles}>
+        {(items) =>
+          items.length === 0 ? (
+            <Empty title="No profile yet">
+              Build a host image below, then make a profile of it; machines with that profile are installed with the image.
+            </Empty>
+          ) : (
+            <Table.ScrollContainer minWidth={560}>
+              <Table>
+                <Table.Thead>
+                  <Table.Tr>
+                    {['Profile', 'Version', 'Architectures', 'After installation', 'Changed', ''].map((head) => (
+                      <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
+                    ))}
+                  </Table.Tr>
+                </Table.Thead>
+                <Table.Tbody>
+                  {items.map((profile) => (
+                    <Table.Tr key={profile.id}>
+                      <Table.Td fw={500}>{profile.name}</Table.Td>
+                      <Table.Td>{profile.version}</Table.Td>
+                      <Table.Td>{Object.keys(profile.targets).join(', ')}</Table.Td>
+                      <Table.Td>{scriptName(profile.postInstall)}</Table.Td>
+                      <Table.Td>
+                        <Ago at={profile.createdAt} />
+                      </Table.Td>
+                      <Table.Td>
+                        <Button
+                          size="compact-xs"
+                          variant="subtle"
+                          color="red"
+                          onClick={() => setGoing(profile)}
+                          aria-label={`Delete ${profile.name}`}
+                        >
+                          Delete ...
+                        </Button>
+                      </Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            </Table.ScrollContainer>
+          )
+        }
+      </Loaded>
+      <HostImages />
+      <Modal opened={opened} onClose={close} title="New profile">
+        <NewProfile done={close} />
+      </Modal>
+      <ConfirmByName
+        opened={going !== undefined}
+        onClose={() => setGoing(undefined)}
+        act="Delete"
+        name={going?.name ?? ''}
+        goes="All its versions go. A profile that machines or rules use cannot be deleted."
+        confirm={() => remove.mutateAsync(going?.id ?? '')}
+      />
+    </Page>
+  )
+}
+
+function HostImages() {
+  const images = useQuery(imagesQuery)
+  const build = useSave(async (architecture: string) => send('/images', { architecture }), { old: [['images']] })
+  return (
+    <Section
+      title="Host images"
+      actions={
+        <Group gap="xs">
+          {['x86_64', 'arm64'].map((architecture) => (
+            <Button size="xs" variant="default" key={architecture} onClick={() => build.mutate(architecture)}>
+              Build Debian for {architecture}
+            </Button>
+          ))}
+        </Group>
+      }
+    >
+      {build.error && <ProblemAlert error={build.error} />}
+      <Loaded query={images}>
+        {(items) =>
+          items.length === 0 ? (
+            <Text size="sm">None yet. Debian with OpenSSH takes about a minute and a half to build.</Text>
+          ) : (
+            items.map((image) => (
+              <Group key={image.hash} justify="space-between" wrap="nowrap" align="flex-start">
+                <Stack gap={0}>
+                  <Text size="sm" fw={500}>
+                    {imageName(image)}
+                  </Text>
+                  <Text size="sm" c="dimmed" component="div">
+                    {image.target?.image ? `${formatBytes(image.target.image.bytes)}, ` : ''}asked for <Ago at={image.requestedAt} span />
+                  </Text>
+                </Stack>
+                <div style={{ minWidth: 220 }}>
+                  <Making {...image} />
+                </div>
+              </Group>
+            ))
+          )
+        }
+      </Loaded>
+    </Section>
+  )
+}
+
+const imageName = ({ recipe }: { recipe: { suite?: string | undefined; architecture: string } }) =>
+  `Debian ${recipe.suite ?? ''} ${recipe.architecture}`
+
+function NewProfile({ done }: { done(): void }) {
+  const images = useQuery(imagesQuery)
+  const scripts = useQuery(scriptsQuery)
+  const ready = (images.data ?? []).filter(({ target }) => target !== undefined)
+  const named = (kind: string) =>
+    (scripts.data ?? []).filter((one) => one.kind === kind).map(({ id, name }) => ({ value: id, label: name }))
+  const form = useForm({ initialValues: { name: '', image: ready[0]?.hash ?? '', postInstall: '', ipxe: '' } })
+  const save = useSave(
+    async ({ name, image, postInstall, ipxe }: typeof form.values) => {
+      const chosen = ready.find(({ hash }) => hash === image)
+      const targets = chosen?.target ? { [chosen.recipe.architecture]: chosen.target } : {}
+      return (
+        await api.scripts.profiles.$post({ json: { name, targets, ...(postInstall ? { postInstall } : {}), ...(ipxe ? { ipxe } : {}) } })
+      ).json()
+    },
+    { old: [['profiles']], form, done },
+  )
+  const rest = restOf(save.error, ['name', 'postInstall', 'ipxe'])
+  return (
+    <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
+      <Stack>
+        <TextInput label="Name" required data-autofocus {...form.getInputProps('name')} />
+        <Select
+          label="Host image"
+          required
+          placeholder={ready.length === 0 ? 'build one first, below' : 'choose one'}
+          data={ready.map((image) => ({
+            value: image.hash,
+            label: `${imageName(image)}, ${new Date(image.requestedAt).toLocaleDateString()}`,
+          }))}
+          {...form.getInputProps('image')}
+        />
+        <Select label="Script after installation (bash)" clearable data={named('bash')} {...form.getInputProps('postInstall')} />
+        <Select
+          label="Boot script (iPXE)"
+          description="In place of the built-in one."
+          clearable
+          data={named('ipxe')}
+          {...form.getInputProps('ipxe')}
+        />
+        {rest !== undefined && (
+          <Text c="red" size="sm" role="alert">
+            {rest}
+          </Text>
+        )}
+        <Group justify="flex-end">
+          <Button type="submit" loading={save.isPending}>
+            Make it
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

@@ -1,0 +1,142 @@
+import { Button, Code, Group, Stack, Table, Textarea, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
+import { api } from '../api/client.ts'
+import { runQuery, runsQuery } from '../api/queries.ts'
+import { Link } from '../parts/link.tsx'
+import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
+import { RunOutput } from '../parts/run-output.tsx'
+import { readSelector } from '../parts/selector.ts'
+import { Status, type Tone } from '../parts/status.tsx'
+import { Ago } from '../parts/time.tsx'
+import { useSave } from '../parts/use-save.ts'
+
+const countWords = (counts: Record<string, number>) =>
+  Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(', ')
+const tone = ({ done, counts }: { done: boolean; counts: Record<string, number> }): Tone =>
+  !done ? 'busy' : (counts.failed ?? 0) + (counts.expired ?? 0) > 0 ? 'failed' : 'ok'
+
+export function RunsPage() {
+  const runs = useQuery(runsQuery)
+  return (
+    <Page
+      title="Runs"
+      answer="A bash script on many machines at once, through their sites; a site that is away gets it when it comes back."
+    >
+      <NewRun />
+      <Loaded query={runs}>
+        {(items) =>
+          items.length === 0 ? (
+            <Empty title="Nothing was run yet">Type a selector and a few commands above.</Empty>
+          ) : (
+            <Table.ScrollContainer minWidth={600}>
+              <Table highlightOnHover>
+                <Table.Thead>
+                  <Table.Tr>
+                    {['Run', 'State', 'Machines', 'By', 'When'].map((head) => (
+                      <Table.Th key={head}>{head}</Table.Th>
+                    ))}
+                  </Table.Tr>
+                </Table.Thead>
+                <Table.Tbody>
+                  {items.map((run) => (
+                    <Table.Tr key={run.id}>
+                      <Table.Td>
+                        <Link to="/runs/$id" params={{ id: run.id }} size="sm">
+                          {run.selector === undefined ? 'chosen machines' : run.selector || 'all machines'}
+                        </Link>
+                      </Table.Td>
+                      <Table.Td>
+                        <Status tone={tone(run)}>{run.done ? 'done' : 'under way'}</Status>
+                      </Table.Td>
+                      <Table.Td>{countWords(run.counts)}</Table.Td>
+                      <Table.Td>{run.createdBy}</Table.Td>
+                      <Table.Td>
+                        <Ago at={run.createdAt} />
+                      </Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            </Table.ScrollContainer>
+          )
+        }
+      </Loaded>
+    </Page>
+  )
+}
+
+function NewRun() {
+  const navigate = useNavigate()
+  const [selector, setSelector] = useState('')
+  const [text, setText] = useState('')
+  const { why } = readSelector(selector)
+  const start = useSave(async () => (await api.runs.runs.$post({ json: { selector, text } })).json(), {
+    old: [['runs']],
+    done: ({ id }) => void navigate({ to: '/runs/$id', params: { id } }),
+  })
+  return (
+    <Section title="Run a script">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          if (why === undefined) start.mutate(undefined)
+        }}
+      >
+        <Stack>
+          <TextInput
+            label="On which machines"
+            description="A selector over tags; empty means every installed machine of every site."
+            placeholder="site=shop-7, role in (edge,db)"
+            value={selector}
+            error={why}
+            onChange={(event) => setSelector(event.currentTarget.value)}
+            spellCheck={false}
+          />
+          <Textarea
+            label="Commands (bash)"
+            required
+            autosize
+            minRows={3}
+            maxRows={16}
+            value={text}
+            onChange={(event) => setText(event.currentTarget.value)}
+            spellCheck={false}
+          />
+          {start.error && <ProblemAlert error={start.error} />}
+          <Group>
+            <Button type="submit" loading={start.isPending} disabled={text.trim() === '' || why !== undefined}>
+              Run
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Section>
+  )
+}
+
+export function RunPage() {
+  const { id } = useParams({ from: '/shell/runs/$id' })
+  const run = useQuery(runQuery(id))
+  return (
+    <Loaded query={run}>
+      {(found) => (
+        <Page
+          title="Run"
+          answer={<Status tone={tone(found)}>{`${found.done ? 'Done' : 'Under way'}: ${countWords(found.counts)}`}</Status>}
+        >
+          <Section title="Script">
+            <Code block>{found.text}</Code>
+          </Section>
+          <Section title="Output">
+            <RunOutput run={found} />
+          </Section>
+        </Page>
+      )}
+    </Loaded>
+  )
+}

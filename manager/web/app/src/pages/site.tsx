@@ -1,0 +1,110 @@
+import { Button, Menu, Tabs } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { api } from '../api/client.ts'
+import { hostsQuery, siteQuery } from '../api/queries.ts'
+import { ConfirmByName } from '../parts/confirm.tsx'
+import { Loaded, Page } from '../parts/page.tsx'
+import { Status } from '../parts/status.tsx'
+import { useNow } from '../parts/time.tsx'
+import { useSave } from '../parts/use-save.ts'
+import { type Site, siteVerdict } from '../verdict.ts'
+import { EnrolTab } from './site-enrol.tsx'
+import { SiteHosts } from './site-hosts.tsx'
+import { LeasesTab, NamesTab } from './site-network.tsx'
+import { ServicesTab } from './site-services.tsx'
+import { SettingsTab } from './site-settings.tsx'
+
+const TABS = {
+  services: 'Services',
+  hosts: 'Machines',
+  leases: 'Leases',
+  names: 'Names',
+  settings: 'Settings',
+  enrol: 'Appliance',
+} as const
+
+export function SitePage() {
+  const { id } = useParams({ from: '/shell/sites/$id' })
+  const site = useQuery(siteQuery(id))
+  return <Loaded query={site}>{(found) => <SiteView site={found} />}</Loaded>
+}
+
+function SiteView({ site }: { site: Site }) {
+  const now = useNow()
+  const hosts = useQuery(hostsQuery)
+  const { tab = site.appliance ? 'services' : 'enrol' } = useSearch({ from: '/shell/sites/$id' })
+  const navigate = useNavigate()
+  const [deleting, { open, close }] = useDisclosure(false)
+  const remove = useSave(async () => api.sites.sites[':id'].$delete({ param: { id: site.id } }), {
+    old: [['sites'], ['hosts']],
+    done: () => void navigate({ to: '/sites' }),
+  })
+  const verdict = siteVerdict(site, now)
+  const machines = (hosts.data ?? []).filter((host) => host.site === site.id)
+  const waiting = machines.filter((host) => !host.approved && !host.retired).length
+  return (
+    <Page
+      title={site.name}
+      answer={
+        <>
+          <Status tone={verdict.tone}>{verdict.words}</Status>
+          {waiting > 0 && `; ${waiting} ${waiting === 1 ? 'machine waits' : 'machines wait'} for you`}
+        </>
+      }
+      actions={
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <Button variant="default">More</Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item color="red" onClick={open}>
+              Delete this site ...
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+      }
+    >
+      <Tabs
+        value={tab in TABS ? tab : 'services'}
+        onChange={(value) => value && void navigate({ to: '/sites/$id', params: { id: site.id }, search: { tab: value }, replace: true })}
+        keepMounted={false}
+      >
+        <Tabs.List mb="md">
+          {Object.entries(TABS).map(([value, label]) => (
+            <Tabs.Tab value={value} key={value}>
+              {label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="services">
+          <ServicesTab site={site} />
+        </Tabs.Panel>
+        <Tabs.Panel value="hosts">
+          <SiteHosts hosts={machines} />
+        </Tabs.Panel>
+        <Tabs.Panel value="leases">
+          <LeasesTab site={site} />
+        </Tabs.Panel>
+        <Tabs.Panel value="names">
+          <NamesTab site={site} />
+        </Tabs.Panel>
+        <Tabs.Panel value="settings">
+          <SettingsTab site={site} />
+        </Tabs.Panel>
+        <Tabs.Panel value="enrol">
+          <EnrolTab site={site} />
+        </Tabs.Panel>
+      </Tabs>
+      <ConfirmByName
+        opened={deleting}
+        onClose={close}
+        act="Delete site"
+        name={site.name}
+        goes={`Its ${machines.length} machines leave the registry and its appliance is locked out. The machines themselves keep running.`}
+        confirm={() => remove.mutateAsync(undefined)}
+      />
+    </Page>
+  )
+}

@@ -1,0 +1,167 @@
+import { startWholeApi } from '@bridgehead/manager/api/whole-api.ts'
+import { createListener } from '@bridgehead/manager/listener.ts'
+import { CONSOLE } from '@bridgehead/manager/web/build.ts'
+import { consoleRoutes } from '@bridgehead/manager/web/console-routes.ts'
+import { newId } from '@bridgehead/shared/ids.ts'
+import { silentLog } from '@bridgehead/shared/log.ts'
+import { freePort } from '../interop/free-port.ts'
+import { openBrowser, type Page } from '../lab/browser.ts'
+import { type BenchRow, row } from './harness.ts'
+
+const HOSTS = 10_000
+const FACTS_A_SECOND = 500
+const LIMIT = { scriptBytes: 250_000, filterMs: 100, typingMs: 100 }
+const FILTERS = ['site=site-7,role in (edge,till),!spare', 'site=site-8,role notin (camera),rack=b']
+
+/** The console against its limits: bytes of the first load, and a list of 10,000 hosts filtered while nothing and while much happens. */
+export async function benchConsole(): Promise<BenchRow[]> {
+  const manager = await startManager()
+  const { context, close } = await openBrowser()
+  try {
+    const page = await context.newPage()
+    const scriptBytes = await firstLoad(page, manager.url)
+    await page.request.post(`${manager.url}/api/v1/session`, { data: { email: 'acme@example.com', password: 'correct horse battery' } })
+    await page.goto(`${manager.url}/hosts`)
+    await page.getByRole('table', { name: 'Machines' }).getByRole('link').first().waitFor({ timeout: 60_000 })
+    const [first = '', second = ''] = FILTERS
+    const quiet = await filterMs(page, first)
+    const flood = manager.flood()
+    const busy = await filterMs(page, second)
+    await flood()
+    return [
+      row('console.script', 'limit', 'B', scriptBytes, LIMIT.scriptBytes, { better: 'less' }),
+      row('console.filter', 'limit', 'ms', Math.max(...quiet), LIMIT.filterMs, { better: 'less' }),
+      row('console.stream', 'limit', 'ms', Math.max(...busy), LIMIT.typingMs, { better: 'less' }),
+    ]
+  } finally {
+    await close()
+    await manager.close()
+  }
+}
+
+/** Bytes of script that travel until the overview of a signed-out browser stands, as the browser counts them. */
+async function firstLoad(page: Page, url: string): Promise<number> {
+  await page.goto(url)
+  await page.getByRole('button', { name: 'Sign in' }).waitFor()
+  return page.evaluate<number>(
+    'performance.getEntriesByType("resource").filter(({ name }) => name.endsWith(".js")).reduce((sum, one) => sum + one.encodedBodySize, 0)',
+  )
+}
+
+/** In the page (text, because this side knows no DOM): from the next key down until the rows answer what stands in the field, in ms. */
+const UNTIL_ANSWERED = `new Promise((resolve) => {
+  const input = document.activeElement
+  const table = document.querySelector('[role=table][data-filter]')
+  input.addEventListener('keydown', () => {
+    const began = performance.now()
+    const look = () => (table.getAttribute('data-filter') === input.value ? resolve(performance.now() - began) : requestAnimationFrame(look))
+    setTimeout(look)
+  }, { once: true })
+})`
+
+/** Types `text` key by key; each time is from the key until the rows on the screen answer what stands in the field. */
+async function filterMs(page: Page, text: string): Promise<number[]> {
+  const field = page.getByRole('textbox', { name: 'Filter by tags' })
+  await field.fill('')
+  const times: number[] = []
+  for (const key of text) {
+    const answered = page.evaluate<number>(UNTIL_ANSWERED)
+    await page.evaluate('0') // the listener stands
+    await page.keyboard.type(key)
+    times.push(await answered)
+  }
+  return times
+}
+
+async function startManager() {
+  const whole = await startWholeApi()
+  const { harness, organisations } = whole
+  const { db, manager } = harness
+  const port = await freePort()
+  const pages = consoleRoutes({ directory: CONSOLE })
+  const listener = createListener({
+    name: 'http',
+    host: '127.0.0.1',
+    port,
+    variable: 'none',
+    log: silentLog,
+    fetch: async (request) => {
+      const page = await pages.fetch(request)
+      return page.status === 404 ? manager.app.fetch(request) : page
+    },
+  })
+  for (let index = 0; index < 20; index++)
+    await whole.ask(await whole.newKey('acme'), 'POST', '/sites', {
+      name: `site-${index}`,
+      lans: [{ name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2' }],
+    })
+  const made = await db.selectFrom('sites').select(['id', 'name']).execute()
+  const hosts = Array.from({ length: HOSTS }, (_, index) => hostRow(organisations.acme, made[index % made.length]?.id ?? '', index))
+  for (let at = 0; at < hosts.length; at += 500)
+    await db
+      .insertInto('hosts')
+      .values(hosts.slice(at, at + 500))
+      .execute()
+  await listener.start()
+  return {
+    url: `http://127.0.0.1:${port}`,
+    /** Facts of hosts' boots, evenly; the returned function ends it. */
+    flood() {
+      let sent = 0
+      const began = Date.now()
+      let going: Promise<void> = Promise.resolve()
+      const timer = setInterval(() => {
+        const due = Math.floor(((Date.now() - began) * FACTS_A_SECOND) / 1000) - sent
+        const facts = Array.from({ length: due }, () => {
+          const host = hosts[sent++ % hosts.length]
+          return { site: host?.site ?? '', ...harness.fact('host.status', { status: 'ready' }, host?.id) }
+        })
+        going = going.then(async () => {
+          for (const site of new Set(facts.map((fact) => fact.site)))
+            await manager.ingest(
+              site,
+              facts.filter((fact) => fact.site === site),
+            )
+        })
+      }, 50)
+      return async () => {
+        clearInterval(timer)
+        await going
+      }
+    },
+    async close() {
+      await listener.stop()
+      await whole.close()
+    },
+  }
+}
+
+const ROLES = ['edge', 'till', 'camera', 'db'] as const
+
+function hostRow(organisation: string, site: string, index: number) {
+  return {
+    id: newId(),
+    organisation,
+    site,
+    name: `host-${index}`,
+    tags: JSON.stringify({ role: ROLES[index % ROLES.length], rack: index % 2 ? 'a' : 'b', ...(index % 7 ? {} : { spare: '' }) }),
+    uuid: null,
+    serial: `S${index}`,
+    facts: JSON.stringify({ macs: [], vendor: 'LENOVO', product: 'ThinkCentre M720q', platform: 'uefi-x86_64' }),
+    decided: 1,
+    approved: 1,
+    retired: 0,
+    status: 'ready',
+    why: null,
+    ip: null,
+    profile: null,
+    intent: null,
+    host_keys: '[]',
+    address: `192.168.1.${index % 250}`,
+    lan: 'main',
+    rule: null,
+    revision: 1,
+    first_seen: Date.now(),
+    last_seen: Date.now(),
+  }
+}
