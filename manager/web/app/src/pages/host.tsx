@@ -9,6 +9,7 @@ import { bootState, usualMs } from '../parts/boot-times.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { Link } from '../parts/link.tsx'
 import { Empty, Facts, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
+import { shortKey } from '../parts/short-key.ts'
 import { Status } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -234,7 +235,10 @@ function Inventory({ host }: { host: Host }) {
             ['Address', host.address ?? 'none yet'],
             ['Reserved address', host.ip ?? 'none'],
             ['LAN', host.lan ?? 'unknown'],
-            ['SSH host key', host.hostKeys.length > 0 ? host.hostKeys.join('\n') : 'not known: it tells it when it is installed'],
+            [
+              'SSH host key',
+              host.hostKeys.length > 0 ? host.hostKeys.map(shortKey).join(', ') : 'not known: it tells it when it is installed',
+            ],
             ['First seen', <Ago at={host.firstSeen} key="first" />],
             host.lastSeen === undefined ? undefined : ['Last seen', <Ago at={host.lastSeen} key="last" />],
             [

@@ -25,6 +25,7 @@ import { apiKeysQuery, keysQuery, sessionQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { restOf } from '../parts/form-errors.ts'
 import { Loaded, Page, Section } from '../parts/page.tsx'
+import { shortKey } from '../parts/short-key.ts'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
 
@@ -113,12 +114,6 @@ function SshKeys() {
       />
     </Section>
   )
-}
-
-/** Type, and the last characters, which differ most. Pure. */
-export function shortKey(line: string): string {
-  const [type = '', blob = ''] = line.split(' ')
-  return `${type} …${blob.slice(-12)}`
 }
 
 function NewSshKey({ done }: { done(): void }) {
