@@ -19,8 +19,8 @@ const RSS_LIMIT = 70
 
 /**
  * `image.boot`: a BIOS machine without KVM whose card was enrolled before, from power-on to its first DHCP answer, against the same machine
- * with the same image around a daemon that only listens, in turn. `image.rss`: the daemon's resident memory once it is idle, online and
- * started from its snapshot.
+ * with the same image around a daemon that only listens, in turn. `image.rss`: the daemon's resident memory once it is idle and online; its
+ * snapshot, which only a daemon that follows a dead one starts from, is made before.
  */
 export async function benchImageBoot({ json }: { json: boolean }): Promise<BenchRow[]> {
   const say = (text: string) => json || process.stderr.write(`${text}\n`)
