@@ -234,8 +234,6 @@ function fakeAuth(current: () => Principal | undefined): Auth {
     signOut: async () => new Headers(),
     hasAccounts: async () => true,
     createOwner: no,
-    createApiKey: async () => ({ id: 'k1', key: 'bh_x' }),
-    listApiKeys: async () => [],
-    deleteApiKey: async () => false,
+    keys: { create: async () => ({ id: 'k1', key: 'bh_x' }), list: async () => [], remove: async () => false },
   }
 }

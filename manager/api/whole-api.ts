@@ -85,7 +85,7 @@ export async function startWholeApi({ log = silentLog }: { log?: Log } = {}): Pr
     links,
     organisations,
     async newKey(organisation, scopes = ['admin']) {
-      return (await auth.createApiKey({ organisation: organisations[organisation], name: 'test', scopes })).key
+      return (await auth.keys.create({ organisation: organisations[organisation], name: 'test', scopes })).key
     },
     async ask(apiKey, method, path, body) {
       const headers: Record<string, string> = apiKey === null ? {} : { 'x-api-key': apiKey }

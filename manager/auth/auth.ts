@@ -7,20 +7,10 @@ import { organization } from 'better-auth/plugins'
 import { Problem } from '../engines/http/problem.ts'
 import { type Principal, SCOPES, type Scope } from '../engines/http/scope.ts'
 import type { Db } from '../engines/store/store.ts'
+import { type ApiKeys, createApiKeys, toScopes } from './api-keys.ts'
 import { createAttempts } from './attempts.ts'
 import { createMembers, type MemberRow, type Members } from './members.ts'
 import { type Role, roleOf } from './roles.ts'
-
-export interface ApiKeyInfo {
-  id: string
-  name: string
-  /** First characters, for people to recognise it. */
-  start: string
-  scopes: Scope[]
-  createdAt: number
-  expiresAt?: number | undefined
-  lastUsedAt?: number | undefined
-}
 
 /** Who is signed in, as pages show it. */
 export interface SessionInfo {
@@ -52,6 +42,7 @@ export interface Auth {
   /** Ends the session that these headers carry; the answer takes the cookie away. */
   signOut(headers: Headers): Promise<Headers>
   hasAccounts(): Promise<boolean>
+  keys: ApiKeys
   /** Makes the account, its organisation and the membership; again with the same e-mail, it goes on where it stopped. */
   createOwner(owner: {
     email: string
@@ -59,16 +50,6 @@ export interface Auth {
     name: string
     organisation: string
   }): Promise<{ user: string; organisation: string }>
-  createApiKey(key: {
-    organisation: string
-    user?: string | undefined
-    name: string
-    scopes: readonly Scope[]
-    expiresInSeconds?: number | undefined
-  }): Promise<{ id: string; key: string }>
-  listApiKeys(organisation: string): Promise<ApiKeyInfo[]>
-  /** False when the organisation has no such key. */
-  deleteApiKey(organisation: string, id: string): Promise<boolean>
 }
 
 export interface AuthOptions {
@@ -88,17 +69,6 @@ const KEY_PREFIX = 'bh_'
 const DOORS = new Set(['/ok', '/error', '/get-session', '/sign-in/email'])
 /** A person's rights by role in the organisation. */
 const READ_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read'))
-
-interface KeyRow {
-  id: string
-  name: string | null
-  start: string | null
-  referenceId: string
-  permissions: string | null
-  createdAt: Date
-  expiresAt: Date | null
-  lastRequest: Date | null
-}
 
 export function createAuth({ clock, random, ...given }: AuthOptions): Auth {
   const options = authOptions(given)
@@ -193,6 +163,7 @@ export function createAuth({ clock, random, ...given }: AuthOptions): Auth {
     async signOut(headers) {
       return (await auth.api.signOut({ headers, asResponse: true })).headers
     },
+    keys: createApiKeys({ context: auth.$context, make: auth.api.createApiKey }),
     async hasAccounts() {
       const { adapter } = await auth.$context
       return (await adapter.count({ model: 'user' })) > 0
@@ -211,33 +182,6 @@ export function createAuth({ clock, random, ...given }: AuthOptions): Auth {
       const made = await auth.api.createOrganization({ body: { name: organisation, slug, userId: user.id } })
       if (!made) throw new Error('better-auth made no organisation')
       return { user: user.id, organisation: made.id }
-    },
-    async createApiKey({ organisation, user, name, scopes, expiresInSeconds }) {
-      const { adapter } = await auth.$context
-      const owner = user ?? (await ownerOf(adapter, organisation))
-      const made = await auth.api.createApiKey({
-        body: {
-          name,
-          userId: owner,
-          organizationId: organisation,
-          permissions: toPermissions(scopes),
-          ...(expiresInSeconds === undefined ? {} : { expiresIn: expiresInSeconds }),
-        },
-      })
-      return { id: made.id, key: made.key }
-    },
-    async listApiKeys(organisation) {
-      const { adapter } = await auth.$context
-      const rows = await adapter.findMany<KeyRow>({ model: 'apikey', where: [{ field: 'referenceId', value: organisation }], limit: 1000 })
-      return rows.map(keyInfo)
-    },
-    async deleteApiKey(organisation, id) {
-      const { adapter } = await auth.$context
-      const where = [
-        { field: 'id', value: id },
-        { field: 'referenceId', value: organisation },
-      ]
-      return (await adapter.deleteMany({ model: 'apikey', where })) > 0
     },
   }
 }
@@ -273,45 +217,5 @@ function authOptions({ db, secret, baseUrl, trustedOrigins, log }: Omit<AuthOpti
         maximumNameLength: 100,
       }),
     ],
-  }
-}
-
-type Adapter = { findMany<T>(query: { model: string; where: { field: string; value: string }[]; limit?: number }): Promise<T[]> }
-async function ownerOf(adapter: Adapter, organisation: string): Promise<string> {
-  const members = await adapter.findMany<MemberRow>({
-    model: 'member',
-    where: [{ field: 'organizationId', value: organisation }],
-    limit: 100,
-  })
-  const owner = members.find((member) => member.role.split(',').includes('owner'))
-  if (!owner) throw new Error(`organisation ${organisation} has no owner`)
-  return owner.userId
-}
-
-/** `sites:read` <-> `{ sites: ['read'] }`; `admin` <-> `{ admin: ['all'] }`. */
-function toPermissions(scopes: readonly Scope[]): Record<string, string[]> {
-  const permissions: Record<string, string[]> = {}
-  for (const scope of scopes) {
-    const [resource = scope, action = 'all'] = scope.split(':')
-    permissions[resource] = [...(permissions[resource] ?? []), action]
-  }
-  return permissions
-}
-function toScopes(permissions: Record<string, string[]>): Scope[] {
-  return SCOPES.filter((scope) => {
-    const [resource = scope, action = 'all'] = scope.split(':')
-    return permissions[resource]?.includes(action) ?? false
-  })
-}
-
-function keyInfo(row: KeyRow): ApiKeyInfo {
-  return {
-    id: row.id,
-    name: row.name ?? '',
-    start: row.start ?? '',
-    scopes: toScopes(row.permissions ? (JSON.parse(row.permissions) as Record<string, string[]>) : {}),
-    createdAt: new Date(row.createdAt).getTime(),
-    expiresAt: row.expiresAt ? new Date(row.expiresAt).getTime() : undefined,
-    lastUsedAt: row.lastRequest ? new Date(row.lastRequest).getTime() : undefined,
   }
 }

@@ -49,7 +49,7 @@ export interface Members {
 }
 
 /** The part of better-auth that is used here. */
-interface MembersContext {
+export interface MembersContext {
   adapter: Pick<AuthContext['adapter'], 'findOne' | 'findMany' | 'count' | 'create' | 'update' | 'updateMany' | 'deleteMany'>
   internalAdapter: Pick<AuthContext['internalAdapter'], 'findUserByEmail' | 'createUser' | 'updatePassword' | 'linkAccount' | 'deleteUser'>
   password: Pick<AuthContext['password'], 'hash'>

@@ -70,11 +70,11 @@ export function apiKeyRoutes({ auth }: { auth: Auth }) {
       const { organisation, actor, scopes } = c.get('principal')
       return c.json({ organisation, actor, scopes: [...scopes] }, 200)
     })
-    .openapi(list, async (c) => c.json({ items: await auth.listApiKeys(c.get('principal').organisation) }, 200))
+    .openapi(list, async (c) => c.json({ items: await auth.keys.list(c.get('principal').organisation) }, 200))
     .openapi(create, async (c) => {
       const { name, scopes, expiresInDays } = c.req.valid('json')
       const { organisation, actor } = c.get('principal')
-      const made = await auth.createApiKey({
+      const made = await auth.keys.create({
         organisation,
         user: actor.kind === 'user' ? actor.id : undefined,
         name,
@@ -85,7 +85,7 @@ export function apiKeyRoutes({ auth }: { auth: Auth }) {
     })
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param')
-      if (!(await auth.deleteApiKey(c.get('principal').organisation, id))) throw notFound('API key', id)
+      if (!(await auth.keys.remove(c.get('principal').organisation, id))) throw notFound('API key', id)
       return c.body(null, 204)
     })
 }

@@ -89,7 +89,7 @@ export function createSetup({ db, auth, file, url, random, clock }: SetupDeps): 
       const done = turn.then(async () => {
         await check(owner.token)
         const made = await auth.createOwner(owner)
-        const { key } = await auth.createApiKey({ ...made, name: 'set-up', scopes: SCOPES })
+        const { key } = await auth.keys.create({ ...made, name: 'set-up', scopes: SCOPES })
         await keep({ sha256: sha256(owner.token), spentAt: clock.now() })
         await rm(file, { force: true })
         return { ...made, apiKey: key }

@@ -75,7 +75,7 @@ export async function startCliRig({
   const { organisation, user } = await auth.createOwner({
     ...{ email: 'ada@example.com', password: 'correct horse battery', name: 'Ada', organisation: 'Acme' },
   })
-  const newKey = (scopes: readonly Scope[]) => auth.createApiKey({ organisation, user, name: 'laptop', scopes })
+  const newKey = (scopes: readonly Scope[]) => auth.keys.create({ organisation, user, name: 'laptop', scopes })
   const { key } = await newKey(['admin'])
   const harness = await startHarness({ db, engines: { auth, ...engines }, ...(now === undefined ? {} : { now }) })
   const answer = getRequestListener(harness.manager.app.fetch)
@@ -96,7 +96,7 @@ export async function startCliRig({
 
   return {
     ...{ harness, url, key, newKey, directory },
-    deleteKey: async (id) => void (await auth.deleteApiKey(organisation, id)),
+    deleteKey: async (id) => void (await auth.keys.remove(organisation, id)),
     listener: {
       stop,
       async start() {

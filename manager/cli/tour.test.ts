@@ -141,7 +141,7 @@ function shell(text: string): Promise<{ code: number | null; text: string }> {
   })
 }
 
-/** `…` alone in a line: any lines; within one: any text. */
+/** `…` stands for whatever comes: lines where it is alone in one, else text. */
 function expectLines(text: string, says: string, sh: string): void {
   const pattern = says
     .trimEnd()

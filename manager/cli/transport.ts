@@ -63,6 +63,7 @@ export function lookAt(url: string, timeoutMs = 10_000): Promise<ShownCertificat
   const { hostname, port } = new URL(url)
   const host = hostname.replace(/^\[|\]$/g, '')
   return new Promise((resolve, reject) => {
+    // No check here: a person compares the fingerprint, as with ssh's first look, and from then on only this certificate will do.
     const socket = connect({ host, port: Number(port || 443), ...(isIP(host) ? {} : { servername: host }), rejectUnauthorized: false })
     socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no TLS handshake within ${timeoutMs / 1000} s`)))
     socket.once('error', reject)

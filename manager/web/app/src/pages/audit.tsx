@@ -1,6 +1,7 @@
 import { Button, Group, Table, Text } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { auditQuery } from '../api/queries.ts'
+import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Page, ProblemAlert } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
 
@@ -14,37 +15,26 @@ export function AuditPage() {
         <Empty title="Nothing was changed yet">Every change by a person or an API key appears here.</Empty>
       )}
       {items.length > 0 && (
-        <Table.ScrollContainer minWidth={720}>
-          <Table>
-            <Table.Thead>
-              <Table.Tr>
-                {['When', 'Who', 'What', 'On', 'Details'].map((head) => (
-                  <Table.Th key={head}>{head}</Table.Th>
-                ))}
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {items.map((entry) => (
-                <Table.Tr key={entry.seq}>
-                  <Table.Td>
-                    <Ago at={entry.at} />
-                  </Table.Td>
-                  <Table.Td>
-                    {entry.actor.name}
-                    {entry.actor.kind === 'user' ? '' : ` (${entry.actor.kind === 'key' ? 'API key' : 'appliance'})`}
-                  </Table.Td>
-                  <Table.Td>{entry.action}</Table.Td>
-                  <Table.Td>{entry.target?.name ?? entry.target?.id ?? '–'}</Table.Td>
-                  <Table.Td>
-                    <Text size="xs" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
-                      {detailText(entry.detail)}
-                    </Text>
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <ListTable heads={['When', 'Who', 'What', 'On', 'Details']} minWidth={720}>
+          {items.map((entry) => (
+            <Table.Tr key={entry.seq}>
+              <Table.Td>
+                <Ago at={entry.at} />
+              </Table.Td>
+              <Table.Td>
+                {entry.actor.name}
+                {entry.actor.kind === 'user' ? '' : ` (${entry.actor.kind === 'key' ? 'API key' : 'appliance'})`}
+              </Table.Td>
+              <Table.Td>{entry.action}</Table.Td>
+              <Table.Td>{entry.target?.name ?? entry.target?.id ?? '–'}</Table.Td>
+              <Table.Td>
+                <Text size="xs" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
+                  {detailText(entry.detail)}
+                </Text>
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </ListTable>
       )}
       {audit.hasNextPage && (
         <Group>

@@ -3,7 +3,7 @@ import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { api } from '../api/client.ts'
 import { profilesQuery } from '../api/queries.ts'
-import { restOf } from '../parts/form-errors.ts'
+import { Unshown } from '../parts/form-end.tsx'
 import { Section } from '../parts/page.tsx'
 import { readTags, tagLines } from '../parts/tags.ts'
 import { useRebase } from '../parts/use-rebase.ts'
@@ -39,7 +39,6 @@ export function HostSettings({ host }: { host: Host }) {
       done: (saved) => adopt(saved, valuesOf(saved)),
     },
   )
-  const rest = stale ? undefined : restOf(save.error, ['name', 'ip', 'profile', 'tags'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack maw={640}>
@@ -73,11 +72,7 @@ export function HostSettings({ host }: { host: Host }) {
             </Button>
           </Group>
         )}
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
+        {!stale && <Unshown error={save.error} shown={['name', 'ip', 'profile', 'tags']} />}
         <Group>
           <Button type="submit" loading={save.isPending} disabled={!form.isDirty() || stale}>
             Save

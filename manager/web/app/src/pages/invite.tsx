@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
 import { Door } from '../parts/door.tsx'
-import { restOf } from '../parts/form-errors.ts'
+import { Unshown } from '../parts/form-end.tsx'
 import { Loaded } from '../parts/page.tsx'
 import { useSave } from '../parts/use-save.ts'
 
@@ -37,7 +37,6 @@ function Join({ code, email, organisation }: { code: string; email: string; orga
       },
     },
   )
-  const rest = restOf(save.error, ['name', 'password'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack>
@@ -53,11 +52,7 @@ function Join({ code, email, organisation }: { code: string; email: string; orga
           autoComplete="new-password"
           {...form.getInputProps('password')}
         />
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
+        <Unshown error={save.error} shown={['name', 'password']} />
         <Button type="submit" loading={save.isPending}>
           Join
         </Button>

@@ -4,7 +4,6 @@ import {
   Checkbox,
   Code,
   CopyButton,
-  Group,
   Modal,
   NumberInput,
   SimpleGrid,
@@ -13,7 +12,6 @@ import {
   Text,
   Textarea,
   TextInput,
-  VisuallyHidden,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
@@ -23,8 +21,10 @@ import type { Scope } from '../../../../engines/http/scope.ts'
 import { api } from '../api/client.ts'
 import { apiKeysQuery, keysQuery, sessionQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
-import { restOf } from '../parts/form-errors.ts'
+import { FormEnd } from '../parts/form-end.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Loaded, Page, Section } from '../parts/page.tsx'
+import { RemoveButton } from '../parts/remove-button.tsx'
 import { shortKey } from '../parts/short-key.ts'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -62,42 +62,23 @@ function SshKeys() {
           items.length === 0 ? (
             <Text size="sm">None yet. Keys that you add here are on every machine that is installed from then on, for root.</Text>
           ) : (
-            <Table.ScrollContainer minWidth={520}>
-              <Table>
-                <Table.Thead>
-                  <Table.Tr>
-                    {['Name', 'Key', 'Sites', 'Added', ''].map((head) => (
-                      <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
-                    ))}
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {items.map((key) => (
-                    <Table.Tr key={key.id}>
-                      <Table.Td>{key.name}</Table.Td>
-                      <Table.Td>
-                        <Code>{shortKey(key.publicKey)}</Code>
-                      </Table.Td>
-                      <Table.Td>{key.sites === '' ? 'all' : key.sites}</Table.Td>
-                      <Table.Td>
-                        <Ago at={key.createdAt} />
-                      </Table.Td>
-                      <Table.Td>
-                        <Button
-                          size="compact-xs"
-                          variant="subtle"
-                          color="red"
-                          onClick={() => setGoing(key)}
-                          aria-label={`Remove ${key.name}`}
-                        >
-                          Remove ...
-                        </Button>
-                      </Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+            <ListTable heads={['Name', 'Key', 'Sites', 'Added', '']} minWidth={520}>
+              {items.map((key) => (
+                <Table.Tr key={key.id}>
+                  <Table.Td>{key.name}</Table.Td>
+                  <Table.Td>
+                    <Code>{shortKey(key.publicKey)}</Code>
+                  </Table.Td>
+                  <Table.Td>{key.sites === '' ? 'all' : key.sites}</Table.Td>
+                  <Table.Td>
+                    <Ago at={key.createdAt} />
+                  </Table.Td>
+                  <Table.Td>
+                    <RemoveButton act="Remove" name={key.name} onClick={() => setGoing(key)} />
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </ListTable>
           )
         }
       </Loaded>
@@ -123,7 +104,6 @@ function NewSshKey({ done }: { done(): void }) {
     form,
     done,
   })
-  const rest = restOf(save.error, ['name', 'publicKey', 'sites'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack>
@@ -138,16 +118,9 @@ function NewSshKey({ done }: { done(): void }) {
           {...form.getInputProps('publicKey')}
         />
         <TextInput label="Sites" description="A selector over sites' tags; empty means all." {...form.getInputProps('sites')} />
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button type="submit" loading={save.isPending}>
-            Add it
-          </Button>
-        </Group>
+        <FormEnd save={save} shown={['name', 'publicKey', 'sites']}>
+          Add it
+        </FormEnd>
       </Stack>
     </form>
   )
@@ -172,41 +145,22 @@ function ApiKeys() {
     >
       <Loaded query={keys}>
         {(items) => (
-          <Table.ScrollContainer minWidth={560}>
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  {['Name', 'Begins with', 'Rights', 'Last used', 'Ends', ''].map((head) => (
-                    <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map((key) => (
-                  <Table.Tr key={key.id}>
-                    <Table.Td>{key.name}</Table.Td>
-                    <Table.Td>
-                      <Code>{key.start}</Code>
-                    </Table.Td>
-                    <Table.Td>{key.scopes.join(', ') || 'none'}</Table.Td>
-                    <Table.Td>{key.lastUsedAt === undefined ? 'never' : <Ago at={key.lastUsedAt} />}</Table.Td>
-                    <Table.Td>{key.expiresAt === undefined ? 'never' : <Ago at={key.expiresAt} />}</Table.Td>
-                    <Table.Td>
-                      <Button
-                        size="compact-xs"
-                        variant="subtle"
-                        color="red"
-                        onClick={() => setGoing(key)}
-                        aria-label={`Delete ${key.name}`}
-                      >
-                        Delete ...
-                      </Button>
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <ListTable heads={['Name', 'Begins with', 'Rights', 'Last used', 'Ends', '']} minWidth={560}>
+            {items.map((key) => (
+              <Table.Tr key={key.id}>
+                <Table.Td>{key.name}</Table.Td>
+                <Table.Td>
+                  <Code>{key.start}</Code>
+                </Table.Td>
+                <Table.Td>{key.scopes.join(', ') || 'none'}</Table.Td>
+                <Table.Td>{key.lastUsedAt === undefined ? 'never' : <Ago at={key.lastUsedAt} />}</Table.Td>
+                <Table.Td>{key.expiresAt === undefined ? 'never' : <Ago at={key.expiresAt} />}</Table.Td>
+                <Table.Td>
+                  <RemoveButton act="Delete" name={key.name} onClick={() => setGoing(key)} />
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </ListTable>
         )}
       </Loaded>
       <Modal opened={opened} onClose={close} title="Make an API key" size="lg">
@@ -231,7 +185,6 @@ function NewApiKey({ scopes }: { scopes: readonly Scope[] }) {
       (await api.access['api-keys'].$post({ json: { name, scopes: chosen, ...(days === '' ? {} : { expiresInDays: days }) } })).json(),
     { old: [['api-keys']], form },
   )
-  const rest = restOf(save.error, ['name', 'scopes'])
   if (save.data)
     return (
       <Stack>
@@ -253,16 +206,9 @@ function NewApiKey({ scopes }: { scopes: readonly Scope[] }) {
           </SimpleGrid>
         </Checkbox.Group>
         <NumberInput label="Ends after days" placeholder="never" min={1} max={365} {...form.getInputProps('days')} maw={200} />
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button type="submit" loading={save.isPending}>
-            Make it
-          </Button>
-        </Group>
+        <FormEnd save={save} shown={['name', 'scopes']}>
+          Make it
+        </FormEnd>
       </Stack>
     </form>
   )

@@ -5,7 +5,8 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { mediaQuery, oneMediaQuery, send } from '../api/made.ts'
 import { sitesQuery } from '../api/queries.ts'
-import { restOf } from '../parts/form-errors.ts'
+import { Unshown } from '../parts/form-end.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
@@ -59,7 +60,6 @@ function NewMedia() {
     },
   })
   const save = useSave(async (wish: MediaWish) => send<{ hash: string }>('/media', recipeOf(wish)), { old: [['media']], form })
-  const rest = restOf(save.error, ['name', 'site', 'url', 'script', 'vlan', 'outputs'])
   return (
     <Section title="New media">
       <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
@@ -118,11 +118,7 @@ function NewMedia() {
               <TextInput label="Name of the files" placeholder="bridgehead" {...form.getInputProps('name')} maw={320} />
             </Stack>
           </details>
-          {rest !== undefined && (
-            <Text c="red" size="sm" role="alert">
-              {rest}
-            </Text>
-          )}
+          <Unshown error={save.error} shown={['name', 'site', 'url', 'script', 'vlan', 'outputs']} />
           <Group>
             <Button type="submit" loading={save.isPending}>
               Make it
@@ -150,34 +146,23 @@ function OneMedia({ hash }: { hash: string }) {
         >
           <Making {...media} lines={media.state === 'ready' ? undefined : media.lines} />
           {media.manifest && (
-            <Table.ScrollContainer minWidth={560}>
-              <Table>
-                <Table.Thead>
-                  <Table.Tr>
-                    {['File', 'Size', 'sha256'].map((head) => (
-                      <Table.Th key={head}>{head}</Table.Th>
-                    ))}
+            <ListTable heads={['File', 'Size', 'sha256']} minWidth={560}>
+              {Object.values(media.manifest.files)
+                .flat()
+                .map((file) => (
+                  <Table.Tr key={file.name}>
+                    <Table.Td>
+                      <a href={`/api/v1/media/${hash}/files/${file.name}`} download={file.name}>
+                        {file.name}
+                      </a>
+                    </Table.Td>
+                    <Table.Td>{formatBytes(file.bytes)}</Table.Td>
+                    <Table.Td>
+                      <Code style={{ overflowWrap: 'anywhere' }}>{file.sha256}</Code>
+                    </Table.Td>
                   </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {Object.values(media.manifest.files)
-                    .flat()
-                    .map((file) => (
-                      <Table.Tr key={file.name}>
-                        <Table.Td>
-                          <a href={`/api/v1/media/${hash}/files/${file.name}`} download={file.name}>
-                            {file.name}
-                          </a>
-                        </Table.Td>
-                        <Table.Td>{formatBytes(file.bytes)}</Table.Td>
-                        <Table.Td>
-                          <Code style={{ overflowWrap: 'anywhere' }}>{file.sha256}</Code>
-                        </Table.Td>
-                      </Table.Tr>
-                    ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+                ))}
+            </ListTable>
           )}
           <Group>
             <Button size="compact-sm" variant="subtle" onClick={() => show(!shown)} aria-expanded={shown}>

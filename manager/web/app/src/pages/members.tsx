@@ -1,4 +1,4 @@
-import { Alert, Button, Code, CopyButton, Group, Modal, Select, Stack, Table, Text, TextInput, VisuallyHidden } from '@mantine/core'
+import { Alert, Button, Code, CopyButton, Group, Modal, Select, Stack, Table, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -6,8 +6,10 @@ import { useState } from 'react'
 import { api } from '../api/client.ts'
 import { invitationsQuery, membersQuery, sessionQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
-import { restOf } from '../parts/form-errors.ts'
+import { FormEnd } from '../parts/form-end.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
+import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
 
@@ -40,50 +42,31 @@ export function MembersPage() {
       {change.error && <ProblemAlert error={change.error} />}
       <Loaded query={members}>
         {(items) => (
-          <Table.ScrollContainer minWidth={600}>
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  {['Name', 'E-mail', 'Role', 'Joined', ''].map((head) => (
-                    <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map(({ id, user, role, joinedAt }) => (
-                  <Table.Tr key={id}>
-                    <Table.Td>{user.name}</Table.Td>
-                    <Table.Td>{user.email}</Table.Td>
-                    <Table.Td>
-                      <Select
-                        size="xs"
-                        aria-label={`Role of ${user.name}`}
-                        allowDeselect={false}
-                        data={ROLES.map(({ value }) => value)}
-                        value={role}
-                        onChange={(value) => change.mutate({ id, role: asRole(value) })}
-                        w={120}
-                      />
-                    </Table.Td>
-                    <Table.Td>
-                      <Ago at={joinedAt} />
-                    </Table.Td>
-                    <Table.Td>
-                      <Button
-                        size="compact-xs"
-                        variant="subtle"
-                        color="red"
-                        onClick={() => setGoing({ id, name: user.name })}
-                        aria-label={`Remove ${user.name}`}
-                      >
-                        Remove ...
-                      </Button>
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <ListTable heads={['Name', 'E-mail', 'Role', 'Joined', '']} minWidth={600}>
+            {items.map(({ id, user, role, joinedAt }) => (
+              <Table.Tr key={id}>
+                <Table.Td>{user.name}</Table.Td>
+                <Table.Td>{user.email}</Table.Td>
+                <Table.Td>
+                  <Select
+                    size="xs"
+                    aria-label={`Role of ${user.name}`}
+                    allowDeselect={false}
+                    data={ROLES.map(({ value }) => value)}
+                    value={role}
+                    onChange={(value) => change.mutate({ id, role: asRole(value) })}
+                    w={120}
+                  />
+                </Table.Td>
+                <Table.Td>
+                  <Ago at={joinedAt} />
+                </Table.Td>
+                <Table.Td>
+                  <RemoveButton act="Remove" name={user.name} onClick={() => setGoing({ id, name: user.name })} />
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </ListTable>
         )}
       </Loaded>
       <Invitations />
@@ -131,7 +114,6 @@ function Invite() {
     old: [['members', 'invitations']],
     form,
   })
-  const rest = restOf(save.error, ['email', 'role'])
   if (save.data)
     return (
       <Stack>
@@ -149,16 +131,9 @@ function Invite() {
       <Stack>
         <TextInput label="E-mail" type="email" required data-autofocus {...form.getInputProps('email')} />
         <Select label="Role" allowDeselect={false} data={[...ROLES]} {...form.getInputProps('role')} />
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button type="submit" loading={save.isPending}>
-            Make the link
-          </Button>
-        </Group>
+        <FormEnd save={save} shown={['email', 'role']}>
+          Make the link
+        </FormEnd>
       </Stack>
     </form>
   )

@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
-import { restOf } from '../parts/form-errors.ts'
+import { Unshown } from '../parts/form-end.tsx'
 import { LanFields } from '../parts/lan-fields.tsx'
 import { type LanInput, lanOutput } from '../parts/lan-input.ts'
 import { LinkButton } from '../parts/link.tsx'
@@ -19,7 +19,6 @@ export function NewSitePage() {
       (await api.sites.sites.$post({ json: { name, lans: lans.map((lan) => lanOutput(lan)) } })).json(),
     { old: [['sites']], form, done: (site) => void navigate({ to: '/sites/$id', params: { id: site.id }, search: { tab: 'enrol' } }) },
   )
-  const rest = restOf(save.error, ['name', 'lans'])
   return (
     <Page title="Add a site" answer="Two things are needed: what you call it, and which network its machines are on.">
       <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
@@ -40,11 +39,7 @@ export function NewSitePage() {
               Sites may share the same addresses: every shop may be 192.168.1.0/24. More networks, tags and names can be added later.
             </Text>
           </Section>
-          {rest !== undefined && (
-            <Text c="red" size="sm" role="alert">
-              {rest}
-            </Text>
-          )}
+          <Unshown error={save.error} shown={['name', 'lans']} />
           <Group>
             <Button type="submit" loading={save.isPending}>
               Add the site

@@ -2,6 +2,7 @@ import { Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { hostsQuery, sitesQuery } from '../api/queries.ts'
 import { Link, LinkButton } from '../parts/link.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
 import { Status } from '../parts/status.tsx'
 import { Ago, useNow } from '../parts/time.tsx'
@@ -90,42 +91,28 @@ export function SiteTable({ sites, hosts, now }: { sites: Site[]; hosts: Host[];
   const count = new Map<string, number>()
   for (const host of hosts) if (!host.retired) count.set(host.site, (count.get(host.site) ?? 0) + 1)
   return (
-    <Table.ScrollContainer minWidth={560}>
-      <Table highlightOnHover>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Site</Table.Th>
-            <Table.Th>Health</Table.Th>
-            <Table.Th>Machines</Table.Th>
-            <Table.Th>Appliance</Table.Th>
-            <Table.Th>Revision</Table.Th>
-            <Table.Th>Heard of</Table.Th>
+    <ListTable heads={['Site', 'Health', 'Machines', 'Appliance', 'Revision', 'Heard of']} minWidth={560}>
+      {sites.map((site) => {
+        const verdict = siteVerdict(site, now)
+        return (
+          <Table.Tr key={site.id}>
+            <Table.Td>
+              <Link to="/sites/$id" params={{ id: site.id }} fw={500}>
+                {site.name}
+              </Link>
+            </Table.Td>
+            <Table.Td>
+              <Status tone={verdict.tone}>{verdict.words}</Status>
+            </Table.Td>
+            <Table.Td>{count.get(site.id) ?? 0}</Table.Td>
+            <Table.Td>{site.appliance?.booted?.image ?? site.appliance?.version ?? '–'}</Table.Td>
+            <Table.Td>
+              {site.appliance ? `${site.appliance.appliedRevision ?? 0} of ${site.stateRevision}` : `${site.stateRevision}`}
+            </Table.Td>
+            <Table.Td>{site.online ? <Ago at={site.online.at} /> : <Text size="sm">–</Text>}</Table.Td>
           </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {sites.map((site) => {
-            const verdict = siteVerdict(site, now)
-            return (
-              <Table.Tr key={site.id}>
-                <Table.Td>
-                  <Link to="/sites/$id" params={{ id: site.id }} fw={500}>
-                    {site.name}
-                  </Link>
-                </Table.Td>
-                <Table.Td>
-                  <Status tone={verdict.tone}>{verdict.words}</Status>
-                </Table.Td>
-                <Table.Td>{count.get(site.id) ?? 0}</Table.Td>
-                <Table.Td>{site.appliance?.booted?.image ?? site.appliance?.version ?? '–'}</Table.Td>
-                <Table.Td>
-                  {site.appliance ? `${site.appliance.appliedRevision ?? 0} of ${site.stateRevision}` : `${site.stateRevision}`}
-                </Table.Td>
-                <Table.Td>{site.online ? <Ago at={site.online.at} /> : <Text size="sm">–</Text>}</Table.Td>
-              </Table.Tr>
-            )
-          })}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+        )
+      })}
+    </ListTable>
   )
 }

@@ -1,5 +1,5 @@
 import { formatBytes } from '@bridgehead/shared/text/format.ts'
-import { Button, Group, Modal, Select, Stack, Table, Text, TextInput, VisuallyHidden } from '@mantine/core'
+import { Button, Group, Modal, Select, Stack, Table, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -8,9 +8,11 @@ import { api } from '../api/client.ts'
 import { imagesQuery, send } from '../api/made.ts'
 import { profilesQuery, scriptsQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
-import { restOf } from '../parts/form-errors.ts'
+import { FormEnd } from '../parts/form-end.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
+import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
 
@@ -34,41 +36,22 @@ export function ProfilesPage() {
               Build a host image below, then make a profile of it; machines with that profile are installed with the image.
             </Empty>
           ) : (
-            <Table.ScrollContainer minWidth={560}>
-              <Table>
-                <Table.Thead>
-                  <Table.Tr>
-                    {['Profile', 'Version', 'Architectures', 'After installation', 'Changed', ''].map((head) => (
-                      <Table.Th key={head}>{head === '' ? <VisuallyHidden>Actions</VisuallyHidden> : head}</Table.Th>
-                    ))}
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {items.map((profile) => (
-                    <Table.Tr key={profile.id}>
-                      <Table.Td fw={500}>{profile.name}</Table.Td>
-                      <Table.Td>{profile.version}</Table.Td>
-                      <Table.Td>{Object.keys(profile.targets).join(', ')}</Table.Td>
-                      <Table.Td>{scriptName(profile.postInstall)}</Table.Td>
-                      <Table.Td>
-                        <Ago at={profile.createdAt} />
-                      </Table.Td>
-                      <Table.Td>
-                        <Button
-                          size="compact-xs"
-                          variant="subtle"
-                          color="red"
-                          onClick={() => setGoing(profile)}
-                          aria-label={`Delete ${profile.name}`}
-                        >
-                          Delete ...
-                        </Button>
-                      </Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+            <ListTable heads={['Profile', 'Version', 'Architectures', 'After installation', 'Changed', '']} minWidth={560}>
+              {items.map((profile) => (
+                <Table.Tr key={profile.id}>
+                  <Table.Td fw={500}>{profile.name}</Table.Td>
+                  <Table.Td>{profile.version}</Table.Td>
+                  <Table.Td>{Object.keys(profile.targets).join(', ')}</Table.Td>
+                  <Table.Td>{scriptName(profile.postInstall)}</Table.Td>
+                  <Table.Td>
+                    <Ago at={profile.createdAt} />
+                  </Table.Td>
+                  <Table.Td>
+                    <RemoveButton act="Delete" name={profile.name} onClick={() => setGoing(profile)} />
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </ListTable>
           )
         }
       </Loaded>
@@ -152,7 +135,6 @@ function NewProfile({ done }: { done(): void }) {
     },
     { old: [['profiles']], form, done },
   )
-  const rest = restOf(save.error, ['name', 'postInstall', 'ipxe'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack>
@@ -175,16 +157,9 @@ function NewProfile({ done }: { done(): void }) {
           data={named('ipxe')}
           {...form.getInputProps('ipxe')}
         />
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button type="submit" loading={save.isPending}>
-            Make it
-          </Button>
-        </Group>
+        <FormEnd save={save} shown={['name', 'postInstall', 'ipxe']}>
+          Make it
+        </FormEnd>
       </Stack>
     </form>
   )

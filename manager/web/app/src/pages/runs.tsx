@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { api } from '../api/client.ts'
 import { runQuery, runsQuery } from '../api/queries.ts'
 import { Link } from '../parts/link.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
 import { RunOutput } from '../parts/run-output.tsx'
 import { readSelector } from '../parts/selector.ts'
@@ -33,36 +34,25 @@ export function RunsPage() {
           items.length === 0 ? (
             <Empty title="Nothing was run yet">Type a selector and a few commands above.</Empty>
           ) : (
-            <Table.ScrollContainer minWidth={600}>
-              <Table highlightOnHover>
-                <Table.Thead>
-                  <Table.Tr>
-                    {['Run', 'State', 'Machines', 'By', 'When'].map((head) => (
-                      <Table.Th key={head}>{head}</Table.Th>
-                    ))}
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {items.map((run) => (
-                    <Table.Tr key={run.id}>
-                      <Table.Td>
-                        <Link to="/runs/$id" params={{ id: run.id }} size="sm">
-                          {run.selector === undefined ? 'chosen machines' : run.selector || 'all machines'}
-                        </Link>
-                      </Table.Td>
-                      <Table.Td>
-                        <Status tone={tone(run)}>{run.done ? 'done' : 'under way'}</Status>
-                      </Table.Td>
-                      <Table.Td>{countWords(run.counts)}</Table.Td>
-                      <Table.Td>{run.createdBy}</Table.Td>
-                      <Table.Td>
-                        <Ago at={run.createdAt} />
-                      </Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+            <ListTable heads={['Run', 'State', 'Machines', 'By', 'When']} minWidth={600}>
+              {items.map((run) => (
+                <Table.Tr key={run.id}>
+                  <Table.Td>
+                    <Link to="/runs/$id" params={{ id: run.id }} size="sm">
+                      {run.selector === undefined ? 'chosen machines' : run.selector || 'all machines'}
+                    </Link>
+                  </Table.Td>
+                  <Table.Td>
+                    <Status tone={tone(run)}>{run.done ? 'done' : 'under way'}</Status>
+                  </Table.Td>
+                  <Table.Td>{countWords(run.counts)}</Table.Td>
+                  <Table.Td>{run.createdBy}</Table.Td>
+                  <Table.Td>
+                    <Ago at={run.createdAt} />
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </ListTable>
           )
         }
       </Loaded>

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Select, Stack, Table, Text, TextInput } from '@mantine/core'
+import { Button, Modal, Select, Stack, Table, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -6,8 +6,9 @@ import { useNavigate } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
 import { scriptsQuery } from '../api/queries.ts'
 import type { ScriptKind } from '../parts/editor.tsx'
-import { restOf } from '../parts/form-errors.ts'
+import { FormEnd } from '../parts/form-end.tsx'
 import { Link } from '../parts/link.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded, Page } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -36,33 +37,22 @@ export function ScriptsPage() {
               A machine installs and starts without any. Write one to change what it boots, or to run the same commands on many machines.
             </Empty>
           ) : (
-            <Table.ScrollContainer minWidth={480}>
-              <Table highlightOnHover>
-                <Table.Thead>
-                  <Table.Tr>
-                    {['Script', 'Kind', 'Version', 'Changed'].map((head) => (
-                      <Table.Th key={head}>{head}</Table.Th>
-                    ))}
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {items.map((script) => (
-                    <Table.Tr key={script.id}>
-                      <Table.Td>
-                        <Link to="/scripts/$id" params={{ id: script.id }}>
-                          {script.name}
-                        </Link>
-                      </Table.Td>
-                      <Table.Td>{script.kind}</Table.Td>
-                      <Table.Td>{script.version}</Table.Td>
-                      <Table.Td>
-                        <Ago at={script.createdAt} />
-                      </Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+            <ListTable heads={['Script', 'Kind', 'Version', 'Changed']} minWidth={480}>
+              {items.map((script) => (
+                <Table.Tr key={script.id}>
+                  <Table.Td>
+                    <Link to="/scripts/$id" params={{ id: script.id }}>
+                      {script.name}
+                    </Link>
+                  </Table.Td>
+                  <Table.Td>{script.kind}</Table.Td>
+                  <Table.Td>{script.version}</Table.Td>
+                  <Table.Td>
+                    <Ago at={script.createdAt} />
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </ListTable>
           )
         }
       </Loaded>
@@ -81,7 +71,6 @@ function NewScript() {
       (await api.scripts.scripts.$post({ json: { name, kind, text: KINDS.find((one) => one.value === kind)?.start ?? '' } })).json(),
     { old: [['scripts']], form, done: ({ id }) => void navigate({ to: '/scripts/$id', params: { id } }) },
   )
-  const rest = restOf(save.error, ['name', 'kind'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack>
@@ -92,16 +81,9 @@ function NewScript() {
           allowDeselect={false}
           {...form.getInputProps('kind')}
         />
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button type="submit" loading={save.isPending}>
-            Make it
-          </Button>
-        </Group>
+        <FormEnd save={save} shown={['name', 'kind']}>
+          Make it
+        </FormEnd>
       </Stack>
     </form>
   )

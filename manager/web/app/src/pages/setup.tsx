@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { checkedFetch } from '../api/problem.ts'
 import { Door } from '../parts/door.tsx'
-import { restOf } from '../parts/form-errors.ts'
+import { Unshown } from '../parts/form-end.tsx'
 import { ProblemAlert } from '../parts/page.tsx'
 import { useSave } from '../parts/use-save.ts'
 
@@ -33,7 +33,6 @@ export function SetupPage() {
     queryFn: () => checkedFetch(`/setup?token=${encodeURIComponent(token)}`, { headers: { accept: 'application/json' } }),
     staleTime: Number.POSITIVE_INFINITY,
   })
-  const rest = restOf(save.error, FIELDS)
   return (
     <Door title="Set up Bridgehead">
       {link.error && <ProblemAlert error={link.error} />}
@@ -57,11 +56,7 @@ export function SetupPage() {
             autoComplete="new-password"
             {...form.getInputProps('password')}
           />
-          {rest !== undefined && (
-            <Text c="red" size="sm" role="alert">
-              {rest}
-            </Text>
-          )}
+          <Unshown error={save.error} shown={FIELDS} />
           <Button type="submit" loading={save.isPending}>
             Make the account
           </Button>

@@ -2,6 +2,7 @@ import { Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { leasesQuery, namesQuery } from '../api/queries.ts'
 import { Link } from '../parts/link.tsx'
+import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
 import type { Site } from '../verdict.ts'
@@ -19,39 +20,28 @@ export function LeasesTab({ site }: { site: Site }) {
               : 'Your router gives the addresses here: the appliance only does in serve mode.'}
           </Empty>
         ) : (
-          <Table.ScrollContainer minWidth={600}>
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  {['Address', 'MAC address', 'Name', 'Machine', 'LAN', 'Ends'].map((head) => (
-                    <Table.Th key={head}>{head}</Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map((lease) => (
-                  <Table.Tr key={`${lease.lan} ${lease.ip}`}>
-                    <Table.Td ff="monospace">{lease.ip}</Table.Td>
-                    <Table.Td ff="monospace">{lease.mac}</Table.Td>
-                    <Table.Td>{lease.hostname ?? '–'}</Table.Td>
-                    <Table.Td>
-                      {lease.host ? (
-                        <Link to="/hosts/$id" params={{ id: lease.host.id }} size="sm">
-                          {lease.host.name}
-                        </Link>
-                      ) : (
-                        '–'
-                      )}
-                    </Table.Td>
-                    <Table.Td>{lease.lan}</Table.Td>
-                    <Table.Td>
-                      <Ago at={lease.until} />
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <ListTable heads={['Address', 'MAC address', 'Name', 'Machine', 'LAN', 'Ends']} minWidth={600}>
+            {items.map((lease) => (
+              <Table.Tr key={`${lease.lan} ${lease.ip}`}>
+                <Table.Td ff="monospace">{lease.ip}</Table.Td>
+                <Table.Td ff="monospace">{lease.mac}</Table.Td>
+                <Table.Td>{lease.hostname ?? '–'}</Table.Td>
+                <Table.Td>
+                  {lease.host ? (
+                    <Link to="/hosts/$id" params={{ id: lease.host.id }} size="sm">
+                      {lease.host.name}
+                    </Link>
+                  ) : (
+                    '–'
+                  )}
+                </Table.Td>
+                <Table.Td>{lease.lan}</Table.Td>
+                <Table.Td>
+                  <Ago at={lease.until} />
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </ListTable>
         )
       }
     </Loaded>
@@ -68,29 +58,18 @@ export function NamesTab({ site }: { site: Site }) {
             Each machine with an address gets a name in {site.dns.zone}; your own records come from the settings.
           </Empty>
         ) : (
-          <Table.ScrollContainer minWidth={480}>
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  {['Name', 'Type', 'Value', 'From'].map((head) => (
-                    <Table.Th key={head}>{head}</Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map((name) => (
-                  <Table.Tr key={`${name.name} ${name.type} ${name.value}`}>
-                    <Table.Td>{name.name}</Table.Td>
-                    <Table.Td>{name.type}</Table.Td>
-                    <Table.Td ff="monospace">{name.value}</Table.Td>
-                    <Table.Td>
-                      <Text size="sm">{name.from ?? '–'}</Text>
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <ListTable heads={['Name', 'Type', 'Value', 'From']} minWidth={480}>
+            {items.map((name) => (
+              <Table.Tr key={`${name.name} ${name.type} ${name.value}`}>
+                <Table.Td>{name.name}</Table.Td>
+                <Table.Td>{name.type}</Table.Td>
+                <Table.Td ff="monospace">{name.value}</Table.Td>
+                <Table.Td>
+                  <Text size="sm">{name.from ?? '–'}</Text>
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </ListTable>
         )
       }
     </Loaded>

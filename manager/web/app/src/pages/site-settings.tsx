@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { api } from '../api/client.ts'
-import { restOf } from '../parts/form-errors.ts'
+import { Unshown } from '../parts/form-end.tsx'
 import { LanFields } from '../parts/lan-fields.tsx'
 import { type LanInput, lanInput, lanOutput } from '../parts/lan-input.ts'
 import { Section } from '../parts/page.tsx'
@@ -29,7 +29,6 @@ export function SettingsTab({ site }: { site: Site }) {
       done: (saved) => adopt(saved, valuesOf(saved)),
     },
   )
-  const rest = stale ? undefined : restOf(save.error, ['name', 'lans'])
   return (
     <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack maw={760}>
@@ -60,11 +59,7 @@ export function SettingsTab({ site }: { site: Site }) {
             <LanFields form={form} index={index} />
           </Section>
         ))}
-        {rest !== undefined && (
-          <Text c="red" size="sm" role="alert">
-            {rest}
-          </Text>
-        )}
+        {!stale && <Unshown error={save.error} shown={['name', 'lans']} />}
         <Group>
           <Button type="submit" loading={save.isPending} disabled={!form.isDirty() || stale}>
             Save
