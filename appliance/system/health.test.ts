@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { steppedClock } from '@bridgehead/shared/clock.ts'
@@ -64,6 +64,27 @@ test('a test that never ends is silence', async () => {
   }
   expect(one.report().services.store).toBe('no answer within 3 s')
   expect(one.alive()).toBe(false)
+})
+
+test('a watchdog that somebody else feeds is taken over as soon as it is free', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bh-pulse-'))
+  const path = join(directory, 'watchdog')
+  writeFileSync(path, '')
+  const clock = steppedClock()
+  let busy = true
+  const open = (device: string) => {
+    if (busy) throw Object.assign(new Error('busy'), { code: 'EBUSY' })
+    return openSync(device, 'w')
+  }
+  const pulse = createPulse({ alive: () => true, file: join(directory, 'alive'), watchdog: path, open, clock, log: silentLog })
+  await pulse.start()
+  clock.advance(2_000)
+  expect(readFileSync(path)).toHaveLength(0)
+  busy = false
+  clock.advance(4_000)
+  expect(readFileSync(path)).toHaveLength(2)
+  await pulse.stop()
+  rmSync(directory, { recursive: true })
 })
 
 test('the file and the watchdog are touched while all is well', async () => {

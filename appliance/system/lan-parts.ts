@@ -44,7 +44,7 @@ export async function makeLanParts(config: BoxConfig, { log, again }: { log: Log
     openIdentity(join(place.directory, 'keys')),
     loadOrCreateSiteKey(join(place.directory, 'ssh')),
   ])
-  const told: Told = { enrolment: { kind: 'idle' }, onChange() {}, onState() {} }
+  const told: Told = { enrolment: { kind: 'starting' }, onChange() {}, onState() {} }
 
   const helper = createHelper({ boot, clock, directory: join(config.run, 'helper') })
   const settings = createConfigFile({ path: boot.config, helper, memory: remembered(store, 'box.config', log), clock, log })

@@ -10,6 +10,8 @@ export interface PulseDeps {
   file: string
   /** Hardware watchdog: resets the machine that nobody feeds. Undefined where there is none. */
   watchdog: string | undefined
+  /** Opens the watchdog for writing. */
+  open?: (path: string) => number
   clock: Clock
   log: Log
 }
@@ -17,8 +19,9 @@ export interface PulseDeps {
 const EVERY_MS = 2_000
 
 /** Tells those who watch this process that it lives. The watchdog stays armed when the daemon ends: somebody must come after it. */
-export function createPulse({ alive, file, watchdog, clock, log }: PulseDeps): Service {
+export function createPulse({ alive, file, watchdog, open = (path) => openSync(path, 'w'), clock, log }: PulseDeps): Service {
   let device: number | undefined
+  let wanted = watchdog
   let well = true
   let endBeats = () => {}
 
@@ -31,13 +34,16 @@ export function createPulse({ alive, file, watchdog, clock, log }: PulseDeps): S
     well = now
     if (!now) return
     touch(file)
+    if (device === undefined && wanted !== undefined) take(wanted)
     if (device !== undefined) writeSync(device, '\0')
   }
-  const open = (path: string) => {
+  const take = (path: string) => {
     try {
-      device = openSync(path, 'w')
+      device = open(path)
       log.info('pulse.watchdog', { device: path })
     } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EBUSY') return // the system's start feeds it until it sees the file
+      wanted = undefined
       log.warn('pulse.no_watchdog', { device: path, error })
     }
   }
@@ -45,7 +51,6 @@ export function createPulse({ alive, file, watchdog, clock, log }: PulseDeps): S
   return {
     name: 'pulse',
     async start() {
-      if (watchdog !== undefined) open(watchdog)
       beat()
       endBeats = clock.every(EVERY_MS, beat)
     },

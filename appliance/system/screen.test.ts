@@ -52,6 +52,7 @@ for (const row of [
     given: { enrol: { kind: 'member' }, health: { ok: true, services: {}, uplink: 'down' } },
     uplink: /the site works on/,
   },
+  { box: 'whose start is not over', given: { enrol: { kind: 'starting' }, config: {} }, uplink: /^starting$/ },
   { box: 'without a manager', given: { enrol: { kind: 'idle' }, config: {} }, uplink: /names no manager/ },
   { box: 'of which the token was used', given: { enrol: { kind: 'pending', code: 'blue-cat' } }, uplink: /approve this one .* blue-cat/ },
   { box: 'that is refused', given: { enrol: { kind: 'refused', why: 'HTTP 403' } }, uplink: /refuses: HTTP 403/ },

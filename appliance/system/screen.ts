@@ -79,6 +79,8 @@ export function withInstall(
 
 function uplinkLine({ enrol, health, config }: BoxView): string {
   switch (enrol.kind) {
+    case 'starting':
+      return 'starting'
     case 'member':
       return health.uplink === 'ok' ? 'connected' : 'not connected; the site works on'
     case 'idle':
@@ -132,7 +134,7 @@ function troublesOf({ boot, problems, place, data, network, health, enrol, troub
   if (network.failure !== undefined) found.push(`network: ${network.failure}`)
   if (network.plan && !network.plan.uplink && network.unanswered.length > 0)
     found.push(`nobody answers DHCP on ${network.unanswered.join(', ')}; plug in the uplink, or set uplink.address in bridgehead.json`)
-  if (enrol.kind !== 'idle' && enrol.kind !== 'asking')
+  if (!['starting', 'idle', 'asking'].includes(enrol.kind))
     for (const [service, said] of Object.entries(health.services)) if (said !== 'ok') found.push(`${service}: ${said}`)
   return [...found, ...troubles]
 }

@@ -22,6 +22,8 @@ export type EnrolSettings = Pick<Config, 'file' | 'manager' | 'fingerprint' | 't
 
 /** How far the enrolment is, for screens. */
 export type EnrolProgress =
+  /** The LAN is served first: nothing was looked at yet. */
+  | { kind: 'starting' }
   /** No manager is set, or the box waits for a token. */
   | { kind: 'idle' }
   | { kind: 'asking' }

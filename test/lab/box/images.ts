@@ -124,6 +124,14 @@ export const crashingImage = (version: string): Promise<BoxImage> =>
     },
   })
 
+/** A release that hangs before its daemon is started, whenever it is started; its watchdog waits less long than that of others. */
+export const hangingImage = (version: string): Promise<BoxImage> => {
+  const begins = '# --- file systems'
+  const start = source('image/root/etc/rcS').replace('FEED_S=300', 'FEED_S=20').replace(begins, `sleep 86400\n${begins}`)
+  const inittab = source('image/root/etc/inittab').replace('::sysinit:/etc/rcS', '::sysinit:/usr/bin/sh /etc/rcS')
+  return applianceImage({ board: 'x86_64', version, overlay: { 'etc/rcS': start, 'etc/inittab': inittab } })
+}
+
 /** Puts an image into a bucket as a builder elsewhere does; the manifest goes to `POST /appliance-images/import`. */
 export async function publish({ hash, version, image, slot }: BoxImage, bucketDirectory: string): Promise<ApplianceImageManifest> {
   const bucket = createFilesystemBucket({
