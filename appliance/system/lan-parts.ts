@@ -53,6 +53,7 @@ export async function makeLanParts(config: BoxConfig, { log, again }: { log: Log
     memory: remembered(store, 'box.uplink', log),
     clock,
     log,
+    ahead: join(place.directory, 'network'),
     directory: own,
     resolvConf: join(config.run, 'resolv.conf'),
     expectLans: readSite(store) !== undefined,

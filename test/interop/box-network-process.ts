@@ -27,6 +27,7 @@ const network = createNetwork({
   },
   clock: systemClock,
   log: createLog({ name: 'network', level: process.env.BRIDGEHEAD_LOG ?? 'warn' }),
+  ahead: join(directory, 'ahead'),
   directory,
   resolvConf,
   expectLans: false,

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '@bridgehead/shared/clock.ts'
@@ -9,7 +9,7 @@ import type { Service } from '@bridgehead/shared/service.ts'
 import { type DhcpClient, startDhcpClient } from './dhcp-client.ts'
 import { nft, readInterfaces, readRoutes, takeSteps } from './kernel.ts'
 import { type NetworkPlan, type Nic, planNetwork } from './plan.ts'
-import { type Actual, addressSteps, filterRules, routeSteps } from './steps.ts'
+import { type Actual, addressSteps, filterRules, lanLines, routeSteps } from './steps.ts'
 import { startWifi, type Wifi } from './wifi.ts'
 
 export interface NetworkStatus {
@@ -38,6 +38,8 @@ export interface NetworkDeps {
   memory: { load(): string | undefined; save(name: string): void }
   clock: Clock
   log: Log
+  /** File for the system's next start: what it tells `ip`, without this daemon, so that the LAN need not wait for programs. */
+  ahead: string
   /** In memory (tmpfs), ours alone. */
   directory: string
   /** Path of resolv.conf(5); the file is there and ours. */
@@ -56,7 +58,7 @@ const RETRY_MS = 5_000
 /** So long a box that has LANs waits for the word of them, to do all at once, and lets them be served. */
 const EXPECT_MS = 1_000
 
-export function createNetwork({ config, memory, clock, log, directory, resolvConf, expectLans }: NetworkDeps): Network {
+export function createNetwork({ config, memory, clock, log, ahead, directory, resolvConf, expectLans }: NetworkDeps): Network {
   const own = join(directory, 'network')
   const clients = new Map<string, DhcpClient>()
   const listeners: (() => void)[] = []
@@ -69,6 +71,7 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
   let failure: string | undefined
   let rules: string | undefined
   let resolv: string | undefined
+  let before = existsSync(ahead) ? readFileSync(ahead, 'utf8') : ''
   let elsewhereSince: number | undefined
   let running = false
   let wanted = false
@@ -172,12 +175,23 @@ export function createNetwork({ config, memory, clock, log, directory, resolvCon
     const lines = next.dns.map((server) => `nameserver ${server}\n`).join('')
     if (resolv !== lines) writeFileSync(resolvConf, lines)
     resolv = lines
+    keepAhead(lanLines(next))
     const filter = filterRules(next)
     if (rules !== filter) {
       await nft(filter)
       setSysctl('ip_forward', next.nat.length > 0 ? '1' : '0')
     }
     rules = filter
+  }
+
+  const keepAhead = (lines: string) => {
+    if (before === lines) return
+    before = lines
+    try {
+      writeFileSync(ahead, lines)
+    } catch (error) {
+      log.debug('network.not_kept', { error }) // a full disk: the next start takes a second more
+    }
   }
 
   let snapshot = ''

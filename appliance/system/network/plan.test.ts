@@ -2,7 +2,7 @@ import { Cidr4, Ipv4 } from '@bridgehead/shared/model/address.ts'
 import type { ApplianceConfig } from '@bridgehead/shared/model/enrolment.ts'
 import { describe, expect, test } from 'vitest'
 import { type NetworkInput, type NetworkPlan, type Nic, PUBLIC_DNS, planNetwork, RESCUE_ADDRESS, type UplinkLease } from './plan.ts'
-import { type Actual, type ActualRoute, addressSteps, filterRules, routeSteps } from './steps.ts'
+import { type Actual, type ActualRoute, addressSteps, filterRules, lanLines, routeSteps } from './steps.ts'
 import { createNewsReader } from './udhcpc.ts'
 
 const ip = (text: string) => Ipv4.parse(text)
@@ -224,6 +224,23 @@ describe('steps', () => {
     ])
     expect(steps({ links: [...done.links, { name: 'eth0.7', up: true, vlan: true }] })).toEqual(['link delete dev eth0.7'])
   })
+})
+
+describe('what the next start tells ip before the daemon runs', () => {
+  for (const row of [
+    {
+      box: 'with one card, and a LAN beside the uplink',
+      given: { leases: { eth0: lease('10.0.0.5') }, lans: [lan('192.168.7.1')] },
+      lines: 'link set dev eth0 up\naddress add 192.168.7.1/24 brd + dev eth0\n',
+    },
+    {
+      box: 'whose LAN lies in the uplink’s network, where the uplink’s address comes first',
+      given: { leases: { eth0: lease('10.0.0.5') }, lans: [lan('10.0.0.2')] },
+      lines: '',
+    },
+    { box: 'without LANs, at its rescue address', given: {}, lines: '' },
+  ])
+    test(`a box ${row.box}`, () => expect(lanLines(plan(row.given))).toBe(row.lines))
 })
 
 describe("udhcpc's words", () => {

@@ -1,3 +1,4 @@
+import { overlaps } from '@bridgehead/shared/model/address.ts'
 import type { NetworkPlan, Route } from './plan.ts'
 
 /** What the kernel has of cards and addresses. */
@@ -43,6 +44,23 @@ export function addressSteps(plan: NetworkPlan, actual: Actual): string[][] {
   for (const one of plan.addresses)
     if (!actual.addresses.some((has) => same(one, has))) steps.push(['address', 'add', one.address, 'brd', '+', 'dev', one.device])
   return steps
+}
+
+/**
+ * Lines for `ip -batch` that give the LANs their addresses before the daemon runs. Not those that lie in the uplink's network: there the
+ * uplink's address must come first. Empty when no LAN has an address of its own.
+ */
+export function lanLines({ addresses, lans, uplink, up }: Pick<NetworkPlan, 'addresses' | 'lans' | 'uplink' | 'up'>): string {
+  const own = addresses.filter(
+    ({ device, address }) =>
+      up.includes(device) && lans.some((lan) => lan.device === device) && !(uplink && overlaps(address, uplink.address)),
+  )
+  if (own.length === 0) return ''
+  const steps = [
+    ...up.map((name) => ['link', 'set', 'dev', name, 'up']),
+    ...own.map(({ device, address }) => ['address', 'add', address, 'brd', '+', 'dev', device]),
+  ]
+  return steps.map((step) => `${step.join(' ')}\n`).join('')
 }
 
 /** The same for routes; others' are left alone. */
