@@ -91,7 +91,7 @@ export async function bootFile(card: string, path: string): Promise<Buffer> {
 }
 
 /** Puts a file into the boot partition as somebody with the card in a reader does: an ordinary file, of any length. */
-export async function putBootFile(card: string, path: string, text: string): Promise<void> {
+export async function putBootFile(card: string, path: string, text: string | Uint8Array): Promise<void> {
   const { offset } = await partition(card, 'boot')
   await execa('mcopy', ['-o', '-i', `${card}@@${offset}`, '-', `::${path}`], { input: text })
 }
