@@ -12,7 +12,7 @@ import type { LabNode } from '../lab/node.ts'
 import { waitFor } from '../lab/wait.ts'
 import { type BenchRow, median, row } from './harness.ts'
 
-const ROUNDS = 5
+const ROUNDS = 7
 /** An idle daemon: nothing has asked it for so long. */
 const IDLE_MS = 30_000
 /** RAM that the daemon may take when idle, in MiB. */
@@ -20,8 +20,8 @@ const RSS_LIMIT = 70
 
 /**
  * `image.boot`: a BIOS machine without KVM whose card was enrolled before, from power-on to its first DHCP answer, against the same machine
- * with the same image around a daemon that only listens, in turn. `image.rss`: the daemon's resident memory once it is idle and online; its
- * snapshot, which only a daemon that follows a dead one starts from, is made before.
+ * with the same image around a daemon that only listens, in turn. `image.rss`: the daemon's resident memory once it is idle and online. Its
+ * snapshot, from which it starts all its life but for the first time, is made before.
  */
 export async function benchImageBoot({ json }: { json: boolean }): Promise<BenchRow[]> {
   const say = (text: string) => json || process.stderr.write(`${text}\n`)
@@ -34,7 +34,7 @@ export async function benchImageBoot({ json }: { json: boolean }): Promise<Bench
     await home.online(300_000, ours)
     await waitFor('the snapshot of the daemon', async () => ((await hasSnapshot(ours)) ? true : undefined), { ms: 240_000, everyMs: 2000 })
     await off(ours)
-    const since = await ours.powerOn() // from now on it starts as a box does all its life
+    const since = await ours.powerOn()
     await home.online(300_000, ours, since)
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
     const rss = await residentMiB(ours, say)

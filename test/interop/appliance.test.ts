@@ -112,7 +112,9 @@ test('it enrols, applies its state, and works from a cold start with manager and
 
 test('from a snapshot of itself it does the same, as often as it is started', async () => {
   const blob = join(directory, 'snapshot')
-  const made = run([], {}, ['--snapshot-blob', blob, '--build-snapshot'])
+  const config = join(directory, 'snapshot.json')
+  writeFileSync(config, JSON.stringify({ builder: main, withoutCodeCache: true })) // as image/root/usr/lib/bridgehead/supervisor does
+  const made = run([], {}, ['--snapshot-blob', blob, '--build-snapshot-config', config])
   expect([await made.ended, made.err()]).toEqual([0, ''])
   const flags = ['--snapshot-blob', blob]
   const wrong = run(['--config', '/nonexistent.json', '--data', directory], {}, flags)
