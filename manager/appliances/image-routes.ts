@@ -17,7 +17,7 @@ import { type ApplianceJobs, enqueueFrames, type ImageBuilder } from './jobs.ts'
 export interface ImageRouteDeps<R> {
   bucket: Bucket
   images: Images
-  jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
+  jobs: Pick<Jobs, 'enqueue' | 'status' | 'linesAfter' | 'cancel' | 'follow'>
   kinds: ApplianceJobs<R>
   builder: ImageBuilder<R> | undefined
   clock: Clock
@@ -67,7 +67,7 @@ const LARGEST_FILE_BYTES = 2 * 1024 ** 3
 /** `/appliance-images`: the catalogue, building, and taking in what was built elsewhere. */
 export function imageRoutes<R>({ bucket, images, jobs, kinds, builder, clock }: ImageRouteDeps<R>) {
   const room: RequestRoom<Known, ApplianceImage> = {
-    ...{ path: 'appliance-images', tag: 'appliance images', scope: 'images', one: 'image', many: 'images of the appliance', jobs },
+    ...{ path: 'appliance-images', tag: 'appliance images', scope: 'images', one: 'image', many: 'images of the appliance', jobs, clock },
     forget: 'Forget the request, and an image that was taken in; sites and releases that use it keep it',
     shape: ApplianceImage,
     requests: withCatalogue(requestsIn(bucket, 'appliance-image-requests', ImageRequest), images),

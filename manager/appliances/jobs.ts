@@ -44,20 +44,34 @@ export function registerApplianceJobs<R>(
         builder.request,
         async (request, context) => {
           const started = clock.now()
-          const progress: JobContext['progress'] = (fraction, text) => context.progress(fraction * BUILD_SHARE, text)
-          const manifest = await builder.build(request, { ...context, progress })
+          const told = logged(context)
+          const progress: JobContext['progress'] = (fraction, text) => told.progress(fraction * BUILD_SHARE, text)
+          const manifest = await builder.build(request, { ...told, progress })
           const { hash, board, version } = manifest
           log.info('appliance_image.ready', { hash, board, version, ms: clock.now() - started })
-          await framed(manifest, context, BUILD_SHARE)
+          await framed(manifest, told, BUILD_SHARE)
         },
         { queue: 'package' },
       ),
     applianceFrames: jobs.defineJob(
       'appliance-frames',
       ApplianceImageManifest as JobKind<ApplianceImageManifest>['schema'],
-      (manifest, context) => framed(manifest, context, 0),
+      (manifest, context) => framed(manifest, logged(context), 0),
       { queue: 'package' },
     ),
+  }
+}
+
+/** What it does, step by step, is its log as well. */
+function logged(context: JobContext): JobContext {
+  let said = ''
+  return {
+    ...context,
+    async progress(fraction, text) {
+      if (text !== said) await context.log(text)
+      said = text
+      await context.progress(fraction, text)
+    },
   }
 }
 

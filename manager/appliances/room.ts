@@ -29,7 +29,7 @@ import { sweepTickets } from './tickets.ts'
 /** What this room needs of the engines. `R`: what a builder is asked. */
 export interface ImageEngines<R> {
   bucket: Bucket
-  jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
+  jobs: Pick<Jobs, 'enqueue' | 'status' | 'linesAfter' | 'cancel' | 'follow'>
   kinds: ApplianceJobs<R>
   /** Absent where images can only be taken in. */
   builder?: ImageBuilder<R> | undefined

@@ -22,7 +22,7 @@ import { artifactName } from './sources/source.ts'
 
 export interface BuilderRouteDeps {
   bucket: Bucket
-  jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
+  jobs: Pick<Jobs, 'enqueue' | 'status' | 'linesAfter' | 'cancel' | 'follow'>
   kinds: BuilderJobs
   clock: Clock
   sources: BuilderSources
@@ -93,7 +93,7 @@ export function builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey 
   }
 
   const room: RequestRoom<AskedBuild, Build> = {
-    ...{ path: 'builds', tag: 'builds', scope: 'builds', one: 'build', many: 'builds', shape: Build, jobs },
+    ...{ path: 'builds', tag: 'builds', scope: 'builds', one: 'build', many: 'builds', shape: Build, jobs, clock },
     forget: 'Forget it; what was made with it stays',
     requests: requestsIn(bucket, 'asked-builds', AskedBuild),
     show: (asked) => showBuild({ bucket, jobs }, asked),

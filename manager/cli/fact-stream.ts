@@ -1,7 +1,7 @@
 import { type AnyEvent, parseEvent } from '@bridgehead/shared/model/event.ts'
 import { z } from 'zod'
 import type { Manager } from './api.ts'
-import { openStream } from './streams.ts'
+import { openStream, QUIET_MS } from './streams.ts'
 import type { World } from './world.ts'
 
 /** A fact as the manager tells it; `event` is missing when it is newer than this command. */
@@ -26,9 +26,6 @@ export interface FactQuery {
   /** False: ends after what is there. */
   follow?: boolean
 }
-
-/** Proxies and the manager say something every 15 s. */
-const QUIET_MS = 45_000
 
 /** Facts as they come. Resolves once the manager listens, so that what is asked of it afterwards is heard. */
 export async function openFacts(manager: Manager, world: World, query: FactQuery, signal: AbortSignal): Promise<AsyncGenerator<Fact>> {

@@ -62,6 +62,17 @@ test('what an earlier call left is gone on with; what is damaged is no file', as
   )
 })
 
+test('the log comes line by line', async () => {
+  const building = rig.cli(args)
+  await asked()
+  const [hash = ''] = room.jobs.all.keys()
+  room.jobs.log(hash, 'looking for the loaders')
+  room.jobs.log(hash, 'making iso')
+  room.finish({ state: 'completed' })
+  const { code, stderr } = await building
+  expect([code, stderr.match(/^ {2}\| .*$/gm)]).toEqual([0, ['  | looking for the loaders', '  | making iso']])
+})
+
 test('a build that fails says why, with the last lines of its log', async () => {
   const building = rig.cli(args)
   await asked()

@@ -12,6 +12,9 @@ export interface StreamOptions {
   once?: boolean
 }
 
+/** Proxies and the manager say something every 15 s. */
+export const QUIET_MS = 45_000
+
 const WAITS_MS = [200, 500, 1_000, 2_000, 5_000]
 const waitMs = (tries: number) => WAITS_MS[tries] ?? 5_000
 const LOST = 'the connection to the manager is lost; trying again (Ctrl-C ends this)\n'

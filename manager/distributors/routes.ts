@@ -1,7 +1,7 @@
 import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
 import { json, newApp, operation } from '../engines/http/app.ts'
-import { invalidField } from '../engines/http/problem.ts'
+import { HEARTBEAT_MS, resumeId } from '../engines/http/follow.ts'
 import type { Db } from '../engines/store/store.ts'
 import type { Feed } from './feed.ts'
 import { groupBoots } from './timeline.ts'
@@ -61,8 +61,6 @@ const events = operation('sites:read', {
 })
 
 const PAGE = 500
-/** Proxies close streams that say nothing. */
-const HEARTBEAT_MS = 15_000
 
 /** Timelines and the live stream of facts. */
 export function distributorRoutes({ db, feed, checkHost, siteId }: DistributorDeps) {
@@ -107,9 +105,8 @@ export function distributorRoutes({ db, feed, checkHost, siteId }: DistributorDe
       const { site, host, after, follow } = c.req.valid('query')
       const siteFilter = site === undefined ? undefined : await siteId(organisation, site)
       if (host !== undefined) await checkHost(organisation, host)
-      const resume = c.req.header('last-event-id')
-      if (resume !== undefined && !/^\d{1,15}$/.test(resume)) throw invalidField(['last-event-id'], 'expected the id of an earlier message')
-      let cursor = resume !== undefined ? Number(resume) : (after ?? (await lastSeq()))
+      const resume = resumeId(c)
+      let cursor = resume ?? after ?? (await lastSeq())
       return streamSSE(c, async (stream) => {
         const gone = new AbortController()
         stream.onAbort(() => gone.abort())

@@ -1,3 +1,4 @@
+import { sseReader } from '@bridgehead/shared/wire/sse.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Apt } from '../engines/apt/apt.ts'
 import { ArchiveError } from '../engines/apt/archive.ts'
@@ -39,6 +40,25 @@ test('an image is asked for, waited for, ready, and makes a profile', async () =
   const { target } = ready.body.items[0]
   const profile = await room.ask('POST', '/profiles', { name: 'debian', targets: { x86_64: target } })
   expect([profile.status, profile.body.targets?.x86_64]).toEqual([201, target])
+})
+
+test('its progress tells the log line by line, and goes on after the line that a reader had', async () => {
+  const { hash } = (await room.ask('POST', '/images', { kernel: 'cloud' })).body
+  room.jobs.set(hash, { state: 'active', fraction: 0.3, text: 'installing' })
+  for (const line of ['Get:1 base-files', 'Get:2 bash', 'Get:3 libc6']) room.jobs.log(hash, line)
+  const follow = async (rest = '', headers = {}) => {
+    const answer = await room.harness.manager.app.request(`/api/v1/images/${hash}/progress${rest}`, { headers })
+    return sseReader()(await answer.text()).map(({ id, event, data }) => ({ id, event, data: JSON.parse(data) }))
+  }
+  const all = await follow()
+  expect(all).toMatchObject([
+    { id: '3', event: 'log', data: [{ id: 1, text: 'Get:1 base-files' }, { text: 'Get:2 bash' }, { text: 'Get:3 libc6' }] },
+    { id: undefined, event: 'image', data: { hash, state: 'making', text: 'installing' } },
+  ])
+  expect((await follow('', { 'last-event-id': '2' }))[0]).toMatchObject({ id: '3', data: [{ id: 3 }] })
+  expect((await follow('?after=3')).map(({ event }) => event)).toEqual(['image'])
+  room.jobs.set(hash, { state: 'failed', error: 'no such package' })
+  expect(await follow('?after=3')).toMatchObject([{ event: 'image', data: { state: 'failed', error: 'no such package' } }])
 })
 
 test('an image of one organisation does not exist for another', async () => {

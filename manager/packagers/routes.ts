@@ -12,7 +12,7 @@ import type { PackagerJobs } from './jobs.ts'
 import { HostImageRecipe } from './recipe.ts'
 
 export interface PackagerDeps extends Workshop {
-  jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
+  jobs: Pick<Jobs, 'enqueue' | 'status' | 'linesAfter' | 'cancel' | 'follow'>
   kinds: PackagerJobs
 }
 
@@ -28,7 +28,7 @@ const create = operation('images:write', {
 /** `/images`: the door of this room. */
 export function packagerRoutes({ bucket, apt, jobs, kinds, clock, workDirectory }: PackagerDeps) {
   const room: RequestRoom<ImageRequest, Image> = {
-    ...{ path: 'images', tag: 'images', scope: 'images', one: 'image', many: 'host images', shape: Image, jobs },
+    ...{ path: 'images', tag: 'images', scope: 'images', one: 'image', many: 'host images', shape: Image, jobs, clock },
     forget: 'Forget it; profiles that use it keep it',
     requests: requestsIn(bucket, 'images', ImageRequest),
     show: (request) => showImage({ bucket, jobs }, request),

@@ -77,6 +77,20 @@ test('a job runs once however often it was asked for, and is followed to its end
   await expect.poll(() => runs.get('once')).toBe(2)
 })
 
+test('lines are had from any place on, in the order in which they were written, and begin anew with the job', async () => {
+  const { jobs, kind } = counting()
+  await jobs.start()
+  expect(await jobs.linesAfter('lines', 0)).toEqual([])
+  await jobs.enqueue(kind, Data.parse({ steps: 300 }), { id: 'lines' })
+  await last(jobs.follow('lines'))
+  const all = await jobs.linesAfter('lines', 0)
+  expect(all.map(({ text }) => text)).toEqual(Array.from({ length: 300 }, (_, index) => `did step ${index + 1}`))
+  for (const at of [0, 150, 298, 299]) expect(await jobs.linesAfter('lines', all[at]?.id ?? 0)).toEqual(all.slice(at + 1))
+  await jobs.enqueue(kind, Data.parse({ steps: 1 }), { id: 'lines' })
+  await last(jobs.follow('lines'))
+  expect(await jobs.linesAfter('lines', all.at(-1)?.id ?? 0)).toMatchObject([{ text: 'did step 1' }])
+})
+
 test('a job that fails says why, and may be asked for again', async () => {
   const { jobs, kind, runs } = counting()
   await jobs.start()

@@ -5,12 +5,14 @@ import { type Job, Queue, QueueEvents, type QueueEventsListener } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import type { RedisServer } from '../bus/redis.ts'
+import { decodeLine, KEPT_LINES, type LogLine } from './log-lines.ts'
 import { whyUnserved } from './presence.ts'
 import { bullName, cancelKey, KEY_PREFIX, QUEUES, type QueueName } from './queues.ts'
 import type { JobContext } from './run-job.ts'
 import { type JobState, type JobStatus, STATES, statusOf, typesOf } from './status.ts'
 import { LINES, type QueueWorker, startWorker } from './workers.ts'
 
+export type { LogLine } from './log-lines.ts'
 export type { JobContext } from './run-job.ts'
 export type { JobState, JobStatus } from './status.ts'
 
@@ -40,6 +42,8 @@ export interface Jobs extends Service {
    */
   enqueue<T>(kind: JobKind<T>, data: T, options: { id: string }): Promise<string>
   status(id: string): Promise<JobStatus | undefined>
+  /** Lines of its log that came after the one with the id `after` (0: all that are kept), oldest first; none when there is no such job. */
+  linesAfter(id: string, after: number): Promise<LogLine[]>
   /**
    * False when there is no such job, or it has ended. A running handler, in whatever process, learns it by its signal within a second and
    * may still end otherwise.
@@ -72,6 +76,8 @@ interface Parts {
 
 const KEEP = { age: 7 * 86_400, count: 1_000 }
 const SHOWN_LINES = 50
+/** Looked at first for new lines: mostly few have come. */
+const NEW_LINES = 100
 const CANCEL_SECONDS = 86_400
 /** A handler that does not heed its signal is left behind after this; its job runs again at the next start. */
 const STOP_MS = 10_000
@@ -194,10 +200,20 @@ export function createJobs({
         await before.job.remove()
         await running().shared.del(cancelKey(before.name, id))
       } else if (before && before.queue !== queue) return id // asked for by a version that had it in another queue
-      await queue.add(kind.name, data, { jobId: id, removeOnComplete: KEEP, removeOnFail: KEEP, keepLogs: 1_000 })
+      await queue.add(kind.name, data, { jobId: id, removeOnComplete: KEEP, removeOnFail: KEEP, keepLogs: KEPT_LINES })
       return id
     },
     status,
+    async linesAfter(id, after) {
+      const where = await find(id)
+      if (!where) return []
+      for (const count of [NEW_LINES, KEPT_LINES]) {
+        const { logs } = await where.queue.getJobLogs(id, -count, -1)
+        const lines = logs.map(decodeLine)
+        if (lines.length < count || (lines[0]?.id ?? 0) <= after || count === KEPT_LINES) return lines.filter((line) => line.id > after)
+      }
+      return []
+    },
     async cancel(id) {
       const where = await find(id)
       if (!where || where.job.finishedOn !== undefined) return false

@@ -1,6 +1,7 @@
+import type { Clock } from '@bridgehead/shared/clock.ts'
 import { z } from 'zod'
 import { type App, json, NOTHING, newApp, operation } from '../http/app.ts'
-import { followChanges } from '../http/follow.ts'
+import { type Note, resumeId, streamNotes } from '../http/follow.ts'
 import { notFound } from '../http/problem.ts'
 import type { Jobs } from './jobs.ts'
 import type { Asked, Progress, Requests } from './requests.ts'
@@ -19,7 +20,8 @@ export interface RequestRoom<T extends Asked, S extends Asked & Progress> {
   forget: string
   shape: z.ZodType<S>
   requests: Requests<T>
-  jobs: Pick<Jobs, 'status' | 'cancel' | 'follow'>
+  jobs: Pick<Jobs, 'status' | 'linesAfter' | 'cancel' | 'follow'>
+  clock: Pick<Clock, 'every'>
   show(request: T): Promise<S>
   /** What only the answer to a question for this one has. */
   more?: (shown: S) => Promise<Partial<S>>
@@ -57,7 +59,7 @@ export async function ask<T extends Asked, S extends Asked & Progress>(
 
 /** List, get, follow, cancel and forget: what each such room has. How to ask differs, so that the room describes it. */
 export function requestRoutes<T extends Asked, S extends Asked & Progress>(room: RequestRoom<T, S>): App {
-  const { requests, jobs, show, one } = room
+  const { requests, jobs, show } = room
   const op = operations(room)
   const mine = (c: { get(key: 'principal'): { organisation: string } }, hash: string) =>
     requestOf(room, c.get('principal').organisation, hash)
@@ -75,13 +77,9 @@ export function requestRoutes<T extends Asked, S extends Asked & Progress>(room:
   })
   app.openapi(op.follow, async (c) => {
     const { hash } = c.req.valid('param')
+    const after = resumeId(c) ?? c.req.valid('query').after
     const request = await mine(c, hash)
-    return followChanges(
-      c,
-      one,
-      (signal) => jobs.follow(hash, signal),
-      () => show(request), // also without a job: ready since long, or lost
-    )
+    return streamNotes(c, room.clock, (signal) => progressNotes(room, request, after, signal))
   })
   app.openapi(op.cancel, async (c) => {
     const { hash } = c.req.valid('param')
@@ -98,6 +96,27 @@ export function requestRoutes<T extends Asked, S extends Asked & Progress>(room:
     return c.body(null, 204)
   })
   return app
+}
+
+/** Its new lines and its state at each change; once at least, also without a job: ready since long, or lost. */
+async function* progressNotes<T extends Asked, S extends Asked & Progress>(
+  { jobs, show, one }: Pick<RequestRoom<T, S>, 'jobs' | 'show' | 'one'>,
+  request: T,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<Note> {
+  let newest = after
+  let said = ''
+  async function* news(): AsyncGenerator<Note> {
+    const shown = JSON.stringify(await show(request)) // before the lines: with the last state all of them are told
+    const lines = await jobs.linesAfter(request.hash, newest)
+    newest = lines.at(-1)?.id ?? newest
+    if (lines.length > 0) yield { event: 'log', data: lines, id: newest }
+    if (shown !== said) yield { event: one, data: JSON.parse(shown) }
+    said = shown
+  }
+  for await (const _ of jobs.follow(request.hash, signal)) yield* news()
+  if (!signal.aborted) yield* news()
 }
 
 function operations<T extends Asked, S extends Asked & Progress>({ path, tag, scope, one, many, forget, shape }: RequestRoom<T, S>) {
@@ -126,12 +145,18 @@ function operations<T extends Asked, S extends Asked & Progress>({ path, tag, sc
       method: 'get',
       path: `/${path}/{hash}/progress`,
       tags,
-      summary: 'It now and after each change, as server-sent events, until it is ready or has failed',
-      request,
+      summary: 'It now and after each change, and its log line by line, as server-sent events, until it is ready or has failed',
+      request: {
+        ...request,
+        query: z.strictObject({
+          /** Id of a line: only those after it. Last-Event-ID says the same. */
+          after: z.coerce.number().int().nonnegative().default(0),
+        }),
+      },
       responses: {
         200: {
           content: { 'text/event-stream': { schema: z.string() } },
-          description: `Events \`${one}\`; \`data\` is what GET /${path}/{hash} answers, without \`lines\`.`,
+          description: `Events \`${one}\`: \`data\` is what GET /${path}/{hash} answers, without \`lines\`. Events \`log\`: \`data\` are its new lines, \`id\` and \`text\`; the message's own \`id\` is that of the last, to resume after it.`,
         },
       },
     }),

@@ -1,5 +1,6 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import { encodeLine, lineIds } from './log-lines.ts'
 
 export interface JobContext {
   readonly id: string
@@ -50,6 +51,7 @@ export async function runJob(
   if (await cancelWanted(id).catch(() => false)) throw new UnrecoverableError(CANCELLED) // asked for while a process that died had it
   let sent = { at: 0, text: '' }
   let telling = false
+  const nextLine = lineIds(clock.now)
   const context: JobContext = {
     id,
     signal,
@@ -60,7 +62,7 @@ export async function runJob(
       await job.updateProgress({ fraction: Math.min(1, Math.max(0, fraction)), text }).catch(failed)
     },
     async log(line) {
-      await job.log(line).catch(failed)
+      await job.log(encodeLine({ id: nextLine(), text: line })).catch(failed)
       if (telling) return
       telling = true
       clock.after(LINES_EVERY_MS, () => {

@@ -1,5 +1,6 @@
 import type { Job } from 'bullmq'
 import { z } from 'zod'
+import { decodeLine } from './log-lines.ts'
 import type { QueueName } from './queues.ts'
 import { CANCELLED } from './run-job.ts'
 
@@ -15,6 +16,8 @@ export interface JobStatus {
   text: string
   /** The last lines of its log; empty in `list`. */
   lines: string[]
+  /** The id of the newest of them. */
+  lastLine?: number | undefined
   /** Why it failed. */
   error?: string | undefined
   /** Epoch ms. */
@@ -38,10 +41,11 @@ export const typesOf = (states: readonly JobState[]) => [...new Set(states.flatM
 
 const Progress = z.object({ fraction: z.number(), text: z.string() }).catch({ fraction: 0, text: '' })
 
-/** `type`: BullMQ's word for the job's state. `unserved`: why nobody takes it while it waits. */
+/** `type`: BullMQ's word for the job's state. `lines`: as they lie in Redis. `unserved`: why nobody takes it while it waits. */
 export function statusOf(job: Job, queue: QueueName, type: string, lines: string[], unserved?: string): JobStatus {
   const cancelled = type === 'failed' && job.failedReason === CANCELLED
   const { fraction, text } = Progress.parse(job.progress)
+  const log = lines.map(decodeLine)
   const state = cancelled ? 'cancelled' : type === 'active' || type === 'completed' || type === 'failed' ? type : 'waiting'
   return {
     id: job.id ?? '',
@@ -50,7 +54,8 @@ export function statusOf(job: Job, queue: QueueName, type: string, lines: string
     state,
     fraction: type === 'completed' ? 1 : fraction,
     text: (state === 'waiting' ? unserved : undefined) ?? text,
-    lines,
+    lines: log.map((line) => line.text),
+    lastLine: log.at(-1)?.id,
     error: type === 'failed' && !cancelled ? reasonOf(job) : undefined,
     createdAt: job.timestamp,
     startedAt: job.processedOn,

@@ -73,7 +73,11 @@ interface Build {
 }
 
 async function build({ resolved, hash, archive, work, deps }: Build): Promise<HostImageManifest> {
-  const { bucket, signal, progress } = deps
+  const { bucket, signal } = deps
+  const step = async (fraction: number, text: string) => {
+    await deps.log(text)
+    await deps.progress(fraction, text)
+  }
   const { seconds, lap } = stopwatch(deps.clock)
   const ids = diskIds(hash)
   const out = join(work, 'out')
@@ -81,22 +85,22 @@ async function build({ resolved, hash, archive, work, deps }: Build): Promise<Ho
   const { rootMiB, kernelVersion, packages } = await factsIn(out)
   lap('packages')
 
-  await progress(0.72, 'making it bootable')
+  await step(0.72, 'making it bootable')
   const disk = join(out, 'disk.raw')
   await writeBootAreas({ disk, rootMiB, ids, workDirectory: work, signal })
   lap('boot loader')
 
-  await progress(0.75, 'making the installer')
+  await step(0.75, 'making the installer')
   const modulesTar = join(out, 'modules.tar')
   const initramfs = await buildDeployInitramfs({ modulesTar, kernelVersion, kernel: resolved.kernel, workDirectory: work, signal })
   lap('installer')
 
-  await progress(0.82, 'compressing the disk')
+  await step(0.82, 'compressing the disk')
   const compressed = join(work, 'disk.raw.zst')
   await execa('zstd', ['-q', '-f', '-T0', '-9', disk, '-o', compressed], { cancelSignal: signal })
   lap('compression')
 
-  await progress(0.96, 'storing')
+  await step(0.96, 'storing')
   const store = async (path: string, name: string): Promise<ArtifactRef> => {
     const stored = await bucket.put(createReadStream(path), { name, bytes: (await stat(path)).size })
     return { ...stored, name }
@@ -119,7 +123,7 @@ async function build({ resolved, hash, archive, work, deps }: Build): Promise<Ho
     seconds,
   }
   await bucket.putDocument(manifestKey(hash), manifest)
-  await progress(1, 'done')
+  await step(1, 'done')
   return manifest
 }
 

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactRef } from '@bridgehead/shared/model/state.ts'
+import { formatBytes } from '@bridgehead/shared/text/format.ts'
 import type { Bucket } from '../../engines/bucket/bucket.ts'
 import type { MakerDeps } from '../../engines/jobs/maker-deps.ts'
 import { withWorkDirectory } from '../host-image/work-directory.ts'
@@ -58,12 +59,16 @@ export async function findMedia(bucket: Bucket, hash: string): Promise<MediaMani
 
 async function make(resolved: ResolvedMedia, hash: string, work: string, deps: MediaDeps): Promise<MediaManifest> {
   const { bucket, clock, signal, progress } = deps
+  const step = async (fraction: number, text: string) => {
+    await deps.log(text)
+    await progress(fraction, text)
+  }
   const { recipe, target } = resolved
   const started = clock.now()
   const seconds: Record<string, number> = {}
   const since = (from: number) => Math.round(clock.now() - from) / 1000
 
-  await progress(0.02, 'looking for the loaders')
+  await step(0.02, 'looking for the loaders')
   const parts = new Map<string, Promise<LocalPart>>()
   const part = (name: string): Promise<LocalPart> => {
     const spec = isPart(name) ? PARTS[name] : undefined
@@ -82,6 +87,7 @@ async function make(resolved: ResolvedMedia, hash: string, work: string, deps: M
     progress: (fraction, text) => progress(0.02 + 0.28 * fraction, text),
     ...(resolved.sources ? { sources: { ipxe: resolved.sources, grub: [], syslinux: [] } } : {}),
   })
+  for (const { platform, way, why } of plan.platforms) await deps.log(`${platform}: ${way} loader, ${why}`)
   seconds.loaders = since(started)
 
   let done = 0
@@ -97,10 +103,12 @@ async function make(resolved: ResolvedMedia, hash: string, work: string, deps: M
     signal.throwIfAborted()
     const refs = await Promise.all(made.map((file) => store(file, bucket)))
     seconds[output] = since(from)
+    const bytes = refs.reduce((sum, ref) => sum + ref.bytes, 0)
+    await deps.log(`${output}: ${refs.map(({ name }) => name).join(', ')}, ${formatBytes(bytes)}, after ${seconds[output]} s`)
     await progress(0.3 + (0.65 * ++done) / recipe.outputs.length, `${output} is made`)
     return [output, refs]
   }
-  await progress(0.3, `making ${recipe.outputs.join(', ')}`)
+  await step(0.3, `making ${recipe.outputs.join(', ')}`)
   const files = Object.fromEntries(await allOf(recipe.outputs.map(makeOne)))
   signal.throwIfAborted()
 

@@ -16,7 +16,7 @@ import { type Resolver, resolveRecipe } from './resolve.ts'
 
 export interface MediaRoutesDeps extends Resolver {
   bucket: Bucket
-  jobs: Pick<Jobs, 'enqueue' | 'status' | 'cancel' | 'follow'>
+  jobs: Pick<Jobs, 'enqueue' | 'status' | 'linesAfter' | 'cancel' | 'follow'>
   kinds: MediaJobs
   links: Links
   /** Signs manifests. */
@@ -102,7 +102,7 @@ const op = {
 export function mediaRoutes(deps: MediaRoutesDeps) {
   const { bucket, jobs, kinds, links, clock, publicUrl } = deps
   const room: RequestRoom<MediaRequest, Media> = {
-    ...{ path: 'media', tag: 'media', scope: 'media', one: 'media', many: 'boot media', shape: Media, jobs },
+    ...{ path: 'media', tag: 'media', scope: 'media', one: 'media', many: 'boot media', shape: Media, jobs, clock },
     forget: 'Forget them, and their links',
     requests: requestsIn(bucket, 'media-requests', MediaRequest),
     show: (request) => showMedia({ bucket, jobs }, request),
