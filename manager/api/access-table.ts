@@ -114,6 +114,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   'DELETE /appliance-images/{hash}': made('applianceImage', 'appliance-images'),
   'GET /appliance-images/{hash}/progress': made('applianceImage', 'appliance-images', '/progress'),
   'POST /appliance-images/{hash}/cancel': made('applianceImage', 'appliance-images', '/cancel'),
+  'GET /appliance-images/{hash}/files/{file}': made('applianceImage', 'appliance-images', '/files/sbom'),
   'POST /appliance-images/files': 'own',
   'POST /appliance-images/import': 'own',
   'POST /appliance-images/{hash}/tickets': { ...made('applianceImage', 'appliance-images', '/tickets'), body: {} },

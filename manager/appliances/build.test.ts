@@ -89,6 +89,17 @@ test('an image is asked for once, built as a job, compressed by the same job, an
   expect((await h.ask('GET', `/appliance-images/${HASH}`, undefined, 'other')).body).toMatchObject({ state: 'ready', requestedAt: 0 })
 })
 
+test('what is inside an image can be fetched: its components and their licences', async () => {
+  const { manifest } = await putTestImage(bucket, { hash: HASH })
+  await bucket.putDocument(imageDocument(HASH), manifest)
+  for (const file of ['sbom', 'licences'] as const) {
+    const { status, headers } = await h.ask('GET', `/appliance-images/${HASH}/files/${file}`)
+    expect([status, headers.get('location')]).toEqual([302, expect.stringContaining(manifest[file].sha256)])
+  }
+  expect((await h.ask('GET', `/appliance-images/${HASH}/files/slot`)).status).toBe(400)
+  expect((await h.ask('GET', `/appliance-images/${'c'.repeat(64)}/files/sbom`)).status).toBe(404)
+})
+
 test('a job that is run again finds what is there, and makes only what is missing', async () => {
   await work('appliance-image', { board: 'x86_64' })
   const { manifest } = await putTestImage(bucket, { hash: HASH })

@@ -5,9 +5,9 @@ import { ArtifactRef } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 import { type Bucket, BucketError } from '../engines/bucket/bucket.ts'
 import { body, json, operation } from '../engines/http/app.ts'
-import { invalidField, Problem, problemOf } from '../engines/http/problem.ts'
+import { invalidField, notFound, Problem, problemOf } from '../engines/http/problem.ts'
 import type { Jobs } from '../engines/jobs/jobs.ts'
-import { ask, type RequestRoom, requestRoutes } from '../engines/jobs/request-routes.ts'
+import { ask, hashParams, type RequestRoom, requestRoutes } from '../engines/jobs/request-routes.ts'
 import { Asked, Progress, progressOf, type Requests, requestsIn } from '../engines/jobs/requests.ts'
 import { FORMATS } from './formats.ts'
 import { findFrames } from './frames.ts'
@@ -47,6 +47,16 @@ const importImage = operation('images:write', {
     'The body is the manifest that the builder wrote; its artifacts lie in the bucket already: built there, or sent to `/appliance-images/files`. The image is your organisation’s alone.',
   request: { body: body(ApplianceImageManifest) },
   responses: { 201: json(ApplianceImage, 'It can be downloaded; compressed forms follow.') },
+})
+
+const DOCUMENT_SECONDS = 3_600
+const getDocument = operation('images:read', {
+  method: 'get',
+  path: '/appliance-images/{hash}/files/{file}',
+  tags: ['appliance images'],
+  summary: 'What is inside: the list of components (SPDX 2.3), or their licences',
+  request: { params: hashParams.extend({ file: z.enum(['sbom', 'licences']) }) },
+  responses: { 302: { description: 'To a presigned URL, good for an hour.' } },
 })
 
 const upload = operation('images:write', {
@@ -91,6 +101,13 @@ export function imageRoutes<R>({ bucket, images, jobs, kinds, builder, clock }: 
       const shown = await ask(room, c.get('principal').organisation, wish, () => jobs.enqueue(kind, recipe, { id: hash }))
       return c.json(shown, shown.state === 'ready' ? 200 : 202)
     })
+  app.openapi(getDocument, async (c) => {
+    const { hash, file } = c.req.valid('param')
+    const manifest = await images.find(c.get('principal').organisation, hash)
+    if (!manifest) throw notFound('image', hash)
+    const { sha256, name } = manifest[file]
+    return c.redirect(await bucket.presign(sha256, { expiresSeconds: DOCUMENT_SECONDS, name }), 302)
+  })
   app.openapi(upload, async (c) => {
     // No web page may send this type to another origin without asking first, so that a cookie is no danger here.
     if (!/^application\/octet-stream\s*$/i.test(c.req.header('content-type') ?? ''))

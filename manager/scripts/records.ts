@@ -66,10 +66,19 @@ export async function findProfile(db: Db | Tx, organisation: string, idOrName: s
   return row && toProfile(row)
 }
 
-export async function getProfile(db: Db | Tx, organisation: string, idOrName: string): Promise<Profile> {
+export async function getProfile(db: Db | Tx, organisation: string, idOrName: string, version?: number): Promise<Profile> {
   const profile = await findProfile(db, organisation, idOrName)
   if (!profile) throw notFound('profile', idOrName)
-  return profile
+  if (version === undefined || version === profile.version) return profile
+  const old = await db
+    .selectFrom('profile_versions')
+    .selectAll()
+    .where('profile', '=', profile.id)
+    .where('version', '=', version)
+    .executeTakeFirst()
+  if (!old) throw notFound('profile version', `${idOrName} ${version}`)
+  const { id, name } = profile
+  return toProfile({ id, name, version, body: old.body, createdAt: old.created_at })
 }
 
 /** A new profile, or the next version of the one with this id; old versions stay. */

@@ -109,8 +109,8 @@ const op = {
     path: '/profiles/{id}',
     tags: ['profiles'],
     summary: 'One profile, by id or name',
-    request: { params },
-    responses: { 200: json(Profile, 'The profile, newest version.') },
+    request: { params, query: z.strictObject({ version: z.coerce.number().int().positive().optional() }) },
+    responses: { 200: json(Profile, 'The profile, newest version unless told.') },
   }),
   putProfile: operation('scripts:write', {
     method: 'put',
@@ -204,7 +204,9 @@ export function scriptRoutes({ db, changes, usersOf, artifactBytes, newId, clock
       await change(organisation, (tx) => putProfile(tx, organisation, id, c.req.valid('json'), clock.now()))
       return c.json(await getProfile(db, organisation, id), 201)
     })
-    .openapi(op.getProfile, async (c) => c.json(await getProfile(db, c.get('principal').organisation, c.req.valid('param').id), 200))
+    .openapi(op.getProfile, async (c) =>
+      c.json(await getProfile(db, c.get('principal').organisation, c.req.valid('param').id, c.req.valid('query').version), 200),
+    )
     .openapi(op.putProfile, async (c) => {
       const { organisation } = c.get('principal')
       const { id } = await getProfile(db, organisation, c.req.valid('param').id)
