@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { type Log, silentLog } from '@bridgehead/shared/log.ts'
+import { Board, Version } from '@bridgehead/shared/model/release.ts'
 import { z } from 'zod'
 import { type ImageBuilder, registerApplianceJobs } from '../appliances/jobs.ts'
 import { createAuth } from '../auth/auth.ts'
@@ -37,7 +39,8 @@ export interface WholeApi {
   close(): Promise<void>
 }
 
-export async function startWholeApi({ log = silentLog }: { log?: Log } = {}): Promise<WholeApi> {
+/** `live`: who follows a job hears of every change; see `fakeJobs`. */
+export async function startWholeApi({ log = silentLog, live = false }: { log?: Log; live?: boolean } = {}): Promise<WholeApi> {
   const directory = await mkdtemp(join(tmpdir(), 'bridgehead-api-'))
   const db = await openStore(':memory:')
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
@@ -49,14 +52,15 @@ export async function startWholeApi({ log = silentLog }: { log?: Log } = {}): Pr
   const organisations = { acme: await owner('acme'), evil: await owner('evil') }
 
   const bucket = testBucket(join(directory, 'bucket'), clock)
-  const jobs = fakeJobs()
+  const jobs = fakeJobs({ live })
   const apt: Apt = { archive: async () => ({ codename: 'trixie', parts: [] }), reach: async () => [], fingerprint: async () => '' }
   const making = { bucket, apt, clock, log, jobs, workDirectory: join(directory, 'work'), sources: DEBIAN_SOURCES }
   const links = createLinks({ bucket, random, clock })
   const signingKey = key()
-  const builder: ImageBuilder<object> = {
-    request: z.strictObject({}),
-    hashOf: async () => 'e'.repeat(64),
+  const request = z.strictObject({ board: Board.default('x86_64'), version: Version.default('1.0.0') })
+  const builder: ImageBuilder<z.infer<typeof request>> = {
+    request,
+    hashOf: async (wish) => createHash('sha256').update(JSON.stringify(wish)).digest('hex'),
     build: () => Promise.reject(new Error('nobody works here')),
   }
   const harness = await startHarness({

@@ -36,7 +36,7 @@ const ApplianceImage = ImageRequest.extend({
   formats: z.array(z.enum(FORMATS)).optional(),
   manifest: z.looseObject({}).optional(),
 })
-type ApplianceImage = z.infer<typeof ApplianceImage>
+export type ApplianceImage = z.infer<typeof ApplianceImage>
 
 const importImage = operation('images:write', {
   method: 'post',

@@ -12,10 +12,10 @@ import { decideRollout } from './waves.ts'
 
 const tags = ['releases']
 const params = z.object({ id: z.string().max(64) })
-const change = (verb: string, summary: string) =>
+const change = <V extends string>(verb: V, summary: string) =>
   operation('images:write', {
     method: 'post',
-    path: `/rollouts/{id}/${verb}`,
+    path: `/rollouts/{id}/${verb}` as const,
     tags,
     summary,
     request: { params },

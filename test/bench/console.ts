@@ -1,11 +1,6 @@
-import { startWholeApi } from '@bridgehead/manager/api/whole-api.ts'
-import { createListener } from '@bridgehead/manager/listener.ts'
-import { CONSOLE } from '@bridgehead/manager/web/build.ts'
-import { consoleRoutes } from '@bridgehead/manager/web/console-routes.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
-import { silentLog } from '@bridgehead/shared/log.ts'
-import { freePort } from '../interop/free-port.ts'
 import { openBrowser, type Page } from '../lab/browser.ts'
+import { startConsole } from '../lab/console.ts'
 import { type BenchRow, row } from './harness.ts'
 
 const HOSTS = 10_000
@@ -20,7 +15,7 @@ export async function benchConsole(): Promise<BenchRow[]> {
   try {
     const page = await context.newPage()
     const scriptBytes = await firstLoad(page, manager.url)
-    await page.request.post(`${manager.url}/api/v1/session`, { data: { email: 'acme@example.com', password: 'correct horse battery' } })
+    await manager.signIn(page)
     await page.goto(`${manager.url}/hosts`)
     await page.getByRole('table', { name: 'Machines' }).getByRole('link').first().waitFor({ timeout: 60_000 })
     const [first = '', second = ''] = FILTERS
@@ -74,24 +69,11 @@ async function filterMs(page: Page, text: string): Promise<number[]> {
 }
 
 async function startManager() {
-  const whole = await startWholeApi()
-  const { harness, organisations } = whole
+  const server = await startConsole()
+  const { harness, organisations } = server.whole
   const { db, manager } = harness
-  const port = await freePort()
-  const pages = consoleRoutes({ directory: CONSOLE })
-  const listener = createListener({
-    name: 'http',
-    host: '127.0.0.1',
-    port,
-    variable: 'none',
-    log: silentLog,
-    fetch: async (request) => {
-      const page = await pages.fetch(request)
-      return page.status === 404 ? manager.app.fetch(request) : page
-    },
-  })
   for (let index = 0; index < 20; index++)
-    await whole.ask(await whole.newKey('acme'), 'POST', '/sites', {
+    await server.send('POST', '/sites', {
       name: `site-${index}`,
       lans: [{ name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2' }],
     })
@@ -102,9 +84,9 @@ async function startManager() {
       .insertInto('hosts')
       .values(hosts.slice(at, at + 500))
       .execute()
-  await listener.start()
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
+    signIn: server.signIn,
     /** Facts of hosts' boots, evenly; the returned function ends it. */
     flood() {
       let sent = 0
@@ -129,10 +111,7 @@ async function startManager() {
         await going
       }
     },
-    async close() {
-      await listener.stop()
-      await whole.close()
-    },
+    close: server.close,
   }
 }
 

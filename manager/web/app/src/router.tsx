@@ -81,6 +81,23 @@ const media = createRoute({
   path: '/media',
   component: lazyRouteComponent(() => import('./pages/media.tsx'), 'MediaPage'),
 })
+const updates = createRoute({
+  getParentRoute: () => shell,
+  path: '/updates',
+  validateSearch: z.object({ tab: text }),
+  component: lazyRouteComponent(() => import('./pages/updates.tsx'), 'UpdatesPage'),
+})
+const newRollout = createRoute({
+  getParentRoute: () => shell,
+  path: '/updates/rollouts/new',
+  validateSearch: z.object({ release: text }),
+  component: lazyRouteComponent(() => import('./pages/new-rollout.tsx'), 'NewRolloutPage'),
+})
+const rollout = createRoute({
+  getParentRoute: () => shell,
+  path: '/updates/rollouts/$id',
+  component: lazyRouteComponent(() => import('./pages/rollout.tsx'), 'RolloutPage'),
+})
 const keys = createRoute({
   getParentRoute: () => shell,
   path: '/keys',
@@ -126,6 +143,9 @@ export const router = createRouter({
       script,
       profiles,
       media,
+      updates,
+      newRollout,
+      rollout,
       keys,
       members,
       audit,

@@ -32,6 +32,7 @@ const NAVIGATION = [
   ['/scripts', 'Scripts'],
   ['/profiles', 'Profiles'],
   ['/media', 'Media'],
+  ['/updates', 'Updates'],
   ['/keys', 'Keys'],
 ] as const
 const FOR_ADMINS = [

@@ -1,4 +1,6 @@
 import { hc } from 'hono/client'
+import type { releaseRoutes } from '../../../../appliances/release-routes.ts'
+import type { rolloutRoutes } from '../../../../appliances/rollout-routes.ts'
 import type { ticketRoutes } from '../../../../appliances/ticket-routes.ts'
 import type { auditRoutes } from '../../../../audit/routes.ts'
 import type { memberRoutes } from '../../../../auth/member-routes.ts'
@@ -28,6 +30,8 @@ export const api = {
   events: hc<ReturnType<typeof distributorRoutes>>('/api/v1', options),
   views: hc<ReturnType<typeof siteViewRoutes>>('/api/v1', options),
   tickets: hc<ReturnType<typeof ticketRoutes>>('/api/v1', options),
+  releases: hc<ReturnType<typeof releaseRoutes>>('/api/v1', options),
+  rollouts: hc<ReturnType<typeof rolloutRoutes>>('/api/v1', options),
   registry: hc<ReturnType<typeof registryRoutes>>('/api/v1', options),
   scripts: hc<ReturnType<typeof scriptRoutes>>('/api/v1', options),
   runs: hc<ReturnType<typeof runRoutes>>('/api/v1', options),

@@ -1,4 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
+import type { ApplianceImage } from '../../../../appliances/image-routes.ts'
 import type { Image } from '../../../../packagers/images.ts'
 import type { Media } from '../../../../packagers/media/media.ts'
 import { checkedFetch } from './problem.ts'
@@ -15,25 +16,21 @@ export async function send<T>(path: string, body: unknown): Promise<T> {
   })
   return answer.status === 204 ? (undefined as T) : answer.json()
 }
+export const forget = (path: string) => checkedFetch(`/api/v1${path}`, { method: 'DELETE' })
 
-const underWay = (state: string) => state === 'waiting' || state === 'making'
-/** Jobs tell no facts: what is under way is asked for again. */
-const whileMaking = <T extends { state: string }>(items: readonly T[] | undefined) =>
-  items?.some(({ state }) => underWay(state)) ? 1_000 : false
-
+/** How far they are, `parts/use-progress.ts` hears; a list is read when it is looked at and when one of its things has ended. */
 export const mediaQuery = queryOptions({
   queryKey: ['media'],
   queryFn: async () => (await read<{ items: Media[] }>('/media')).items,
-  refetchInterval: (query) => whileMaking(query.state.data),
 })
-export const oneMediaQuery = (hash: string) =>
-  queryOptions({
-    queryKey: ['media', hash],
-    queryFn: () => read<Media>(`/media/${hash}`),
-    refetchInterval: (query) => whileMaking(query.state.data && [query.state.data]),
-  })
+export const oneMediaQuery = (hash: string) => queryOptions({ queryKey: ['media', hash], queryFn: () => read<Media>(`/media/${hash}`) })
 export const imagesQuery = queryOptions({
   queryKey: ['images'],
   queryFn: async () => (await read<{ items: Image[] }>('/images')).items,
-  refetchInterval: (query) => whileMaking(query.state.data),
 })
+export const applianceImagesQuery = queryOptions({
+  queryKey: ['appliance-images'],
+  queryFn: async () => (await read<{ items: ApplianceImage[] }>('/appliance-images')).items,
+})
+export const applianceImageQuery = (hash: string) =>
+  queryOptions({ queryKey: ['appliance-images', hash], queryFn: () => read<ApplianceImage>(`/appliance-images/${hash}`) })

@@ -62,6 +62,31 @@ export const profilesQuery = queryOptions({
   queryKey: ['profiles'],
   queryFn: async () => (await (await api.scripts.profiles.$get()).json()).items,
 })
+export const profileQuery = (id: string, version?: number) =>
+  queryOptions({
+    queryKey: ['profiles', id, version ?? 'newest'],
+    queryFn: async () =>
+      (await api.scripts.profiles[':id'].$get({ param: { id }, query: version === undefined ? {} : { version: String(version) } })).json(),
+  })
+export const profileVersionsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['profiles', id, 'versions'],
+    queryFn: async () => (await (await api.scripts.profiles[':id'].versions.$get({ param: { id } })).json()).items,
+  })
+
+export const releasesQuery = queryOptions({
+  queryKey: ['releases'],
+  queryFn: async () => (await (await api.releases.releases.$get()).json()).items,
+})
+export const rolloutsQuery = queryOptions({
+  queryKey: ['rollouts'],
+  queryFn: async () => (await (await api.rollouts.rollouts.$get()).json()).items,
+})
+export const rolloutQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['rollouts', id],
+    queryFn: async () => (await api.rollouts.rollouts[':id'].$get({ param: { id } })).json(),
+  })
 
 export const runsQuery = queryOptions({
   queryKey: ['runs'],

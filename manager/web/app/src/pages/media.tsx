@@ -3,12 +3,16 @@ import { Button, Checkbox, Code, Group, SegmentedControl, Select, Stack, Table, 
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { mediaQuery, oneMediaQuery, send } from '../api/made.ts'
+import { forget, mediaQuery, oneMediaQuery, send } from '../api/made.ts'
 import { sitesQuery } from '../api/queries.ts'
+import { ConfirmByName } from '../parts/confirm.tsx'
 import { Unshown } from '../parts/form-end.tsx'
 import { ListTable } from '../parts/list-table.tsx'
+import { LogView } from '../parts/log-view.tsx'
+import { followed, type Made, underWay } from '../parts/made.ts'
 import { Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
+import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
 import { type MediaWish, recipeOf } from './media-recipe.ts'
@@ -21,6 +25,9 @@ const OUTPUTS = [
   ['secure-boot', 'Secure Boot set', "Debian's signed shim and GRUB"],
   ['bundle', 'Offline bundle', 'everything a site without uplink needs'],
 ] as const
+
+const MEDIA = { path: 'media', event: 'media' } as const
+const nameOf = ({ recipe }: { recipe: { name?: string | undefined; outputs: string[] } }) => recipe.name ?? recipe.outputs.join(', ')
 
 export function MediaPage() {
   const media = useQuery(mediaQuery)
@@ -35,11 +42,32 @@ export function MediaPage() {
           items.length === 0 ? (
             <Empty title="No media yet">Choose what it boots into above; an ISO takes about a second.</Empty>
           ) : (
-            items.map(({ hash }) => <OneMedia hash={hash} key={hash} />)
+            <MediaList items={items} />
           )
         }
       </Loaded>
     </Page>
+  )
+}
+
+function MediaList({ items }: { items: readonly { hash: string; state: Made['state'] }[] }) {
+  const live = followed(items)
+  const [going, setGoing] = useState<{ hash: string; name: string }>()
+  const remove = useSave(async (hash: string) => forget(`/media/${hash}`), { old: [['media']] })
+  return (
+    <>
+      {items.map(({ hash }) => (
+        <OneMedia hash={hash} follow={live.has(hash)} remove={(name) => setGoing({ hash, name })} key={hash} />
+      ))}
+      <ConfirmByName
+        opened={going !== undefined}
+        onClose={() => setGoing(undefined)}
+        act="Delete"
+        name={going?.name ?? ''}
+        goes="They leave this list, and short links to their files end. Sticks and cards that were written keep working."
+        confirm={() => remove.mutateAsync(going?.hash ?? '')}
+      />
+    </>
   )
 }
 
@@ -130,21 +158,31 @@ function NewMedia() {
   )
 }
 
-function OneMedia({ hash }: { hash: string }) {
+function OneMedia({ hash, follow, remove }: { hash: string; follow: boolean; remove(name: string): void }) {
   const one = useQuery(oneMediaQuery(hash))
   const [shown, show] = useState(false)
+  const cancel = useSave(async () => send(`/media/${hash}/cancel`, {}), { old: [['media']] })
   return (
     <Loaded query={one}>
       {(media) => (
         <Section
-          title={media.recipe.name ?? media.recipe.outputs.join(', ')}
+          title={nameOf(media)}
           actions={
-            <Text size="sm" c="dimmed" component="div">
-              <Ago at={media.requestedAt} />
-            </Text>
+            <Group gap="sm">
+              <Text size="sm" c="dimmed" component="div">
+                <Ago at={media.requestedAt} />
+              </Text>
+              {underWay(media) ? (
+                <Button size="compact-xs" variant="default" onClick={() => cancel.mutate(undefined)} loading={cancel.isPending}>
+                  Cancel
+                </Button>
+              ) : (
+                <RemoveButton act="Delete" name={nameOf(media)} onClick={() => remove(nameOf(media))} />
+              )}
+            </Group>
           }
         >
-          <Making {...media} lines={media.state === 'ready' ? undefined : media.lines} />
+          <Making room={MEDIA} made={media} follow={follow} />
           {media.manifest && (
             <ListTable heads={['File', 'Size', 'sha256']} minWidth={560}>
               {Object.values(media.manifest.files)
@@ -176,6 +214,7 @@ function OneMedia({ hash }: { hash: string }) {
                   {way.platform}: {way.way} loader, {way.why}
                 </Text>
               ))}
+              {media.state === 'ready' && media.lines && media.lines.length > 0 && <LogView text={media.lines.join('\n')} />}
               {media.manifest && (
                 <Code block aria-label="Script on the media">
                   {media.manifest.script}

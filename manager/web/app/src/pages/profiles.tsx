@@ -10,11 +10,14 @@ import { profilesQuery, scriptsQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { FormEnd } from '../parts/form-end.tsx'
 import { ListTable } from '../parts/list-table.tsx'
+import { followed } from '../parts/made.ts'
 import { Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
 import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
+
+const HOST_IMAGES = { path: 'images', event: 'image' } as const
 
 export function ProfilesPage() {
   const profiles = useQuery(profilesQuery)
@@ -73,6 +76,7 @@ export function ProfilesPage() {
 
 function HostImages() {
   const images = useQuery(imagesQuery)
+  const live = followed(images.data ?? [])
   const build = useSave(async (architecture: string) => send('/images', { architecture }), { old: [['images']] })
   return (
     <Section
@@ -104,7 +108,7 @@ function HostImages() {
                   </Text>
                 </Stack>
                 <div style={{ minWidth: 220 }}>
-                  <Making {...image} />
+                  <Making room={HOST_IMAGES} made={image} follow={live.has(image.hash)} quiet />
                 </div>
               </Group>
             ))

@@ -1,38 +1,34 @@
-import { Code, Progress, Stack, Text } from '@mantine/core'
+import { Group, Progress, Stack, Text } from '@mantine/core'
+import { LogView } from './log-view.tsx'
+import { logText, type Made } from './made.ts'
 import { Status } from './status.tsx'
+import { type Room, useProgress } from './use-progress.ts'
 
-/** How far a job is, its last lines, and why it failed. */
-export function Making({
-  state,
-  fraction,
-  text,
-  error,
-  lines,
-}: {
-  state: string
-  fraction: number
-  text: string
-  error?: string | undefined
-  lines?: string[] | undefined
-}) {
-  if (state === 'ready') return <Status tone="ok">ready</Status>
-  if (state === 'cancelled') return <Status tone="quiet">cancelled</Status>
+/** How far a job is, its log as it is written, and why it failed. What is ready says so in one word. */
+export function Making({ room, made, follow, quiet = false }: { room: Room; made: Made; follow: boolean; quiet?: boolean }) {
+  const { now, log } = useProgress(room, made, follow)
+  const text = log.length > 0 ? logText(log) : (now.lines ?? []).join('\n')
+  if (now.state === 'ready') return <Status tone="ok">ready</Status>
+  if (now.state === 'cancelled') return <Status tone="quiet">cancelled</Status>
   return (
-    <Stack gap={4}>
-      {state === 'failed' ? (
-        <Status tone="failed">{error ?? 'failed'}</Status>
-      ) : (
-        <>
-          <Status tone="busy">{text || 'waits for its turn'}</Status>
-          <Progress value={fraction * 100} aria-label="Progress" size="sm" />
-        </>
-      )}
-      {lines && lines.length > 0 && (
-        <Code block mah={260} style={{ overflow: 'auto' }} tabIndex={0} aria-label="Log">
-          {lines.join('\n')}
-        </Code>
-      )}
-      {state === 'failed' && error === undefined && <Text size="sm">The log above tells why.</Text>}
+    <Stack gap="xs">
+      {now.state === 'failed' ? <Status tone="failed">{now.error ?? 'failed'}</Status> : <Bar {...now} />}
+      {!quiet && text !== '' && <LogView text={text} />}
+      {now.state === 'failed' && now.error === undefined && <Text size="sm">The log above tells why.</Text>}
     </Stack>
+  )
+}
+
+function Bar({ fraction, text }: Pick<Made, 'fraction' | 'text'>) {
+  return (
+    <>
+      <Group justify="space-between" wrap="nowrap" gap="md">
+        <Status tone="busy">{text || 'waits for its turn'}</Status>
+        <Text size="sm" c="dimmed" style={{ fontVariantNumeric: 'tabular-nums' }}>
+          {Math.floor(fraction * 100)} %
+        </Text>
+      </Group>
+      <Progress value={fraction * 100} aria-label="Progress" size="sm" transitionDuration={200} />
+    </>
   )
 }
