@@ -7,6 +7,10 @@ const Reference = z.string().min(1).max(100)
 export const NewScript = z.strictObject({ name: Name, kind: ScriptKind, text: z.string().max(262_144) })
 export type NewScript = z.output<typeof NewScript>
 
+/** What a PUT was made from: it is refused when there is a newer version by now. */
+const base = { version: z.int().positive().optional() }
+export const PutScript = NewScript.extend(base)
+
 export const Script = z.object({
   id: z.string(),
   name: z.string(),
@@ -30,6 +34,7 @@ export const NewProfile = z.strictObject({
     .default({}),
 })
 export type NewProfile = z.output<typeof NewProfile>
+export const PutProfile = NewProfile.extend(base)
 /** What a version of a profile holds; scripts by id. */
 export type ProfileBody = Omit<NewProfile, 'name'>
 

@@ -48,6 +48,18 @@ test('a profile that a host or a rule names stays; a new version changes what th
   expect((await h.ask('DELETE', '/profiles/debian')).status).toBe(204)
 })
 
+test.each([
+  { one: 'profile', path: '/profiles', body: profile(ref(HAVE)) },
+  { one: 'script', path: '/scripts', body: { name: 'debian', kind: 'bash', text: 'true' } },
+])('a $one that says which version it was made from is refused when there is a newer one', async ({ path, body }) => {
+  const { id } = (await h.ask('POST', path, body)).body
+  const put = async (more: object) => await h.ask('PUT', `${path}/${id}`, { ...body, ...more })
+  expect((await put({ version: 1 })).body.version).toBe(2)
+  expect((await put({ version: 1 })).body).toMatchObject({ status: 409, code: 'revision-stale' })
+  expect((await put({})).body.version).toBe(3)
+  expect((await h.ask('GET', `${path}/${id}/versions`)).body.items).toHaveLength(3)
+})
+
 test('a preview renders what a machine would get, and says where it cannot', async () => {
   await h.ask('POST', '/scripts', { name: 'seed', kind: 'preseed', text: 'd-i netcfg/get_hostname string {{ host.name }}\n' })
   const render = async (variables: object) => (await h.ask('POST', '/scripts/seed/render', { variables })).body

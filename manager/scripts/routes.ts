@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { body, json, NOTHING, newApp, operation } from '../engines/http/app.ts'
 import { invalidField, Problem } from '../engines/http/problem.ts'
 import type { Db, Tx } from '../engines/store/store.ts'
-import { NewProfile, NewScript, Profile, Script, Version } from './model.ts'
+import { NewProfile, NewScript, Profile, PutProfile, PutScript, Script, Version } from './model.ts'
 import {
   deleteProfile,
   deleteScript,
@@ -62,7 +62,7 @@ const op = {
     path: '/scripts/{id}',
     tags: ['scripts'],
     summary: 'Make the next version of a script; old ones stay',
-    request: { params, body: body(NewScript) },
+    request: { params, body: body(PutScript) },
     responses: { 200: json(Script, 'The new version.') },
   }),
   deleteScript: operation('scripts:write', {
@@ -117,7 +117,7 @@ const op = {
     path: '/profiles/{id}',
     tags: ['profiles'],
     summary: 'Make the next version of a profile; old ones stay',
-    request: { params, body: body(NewProfile) },
+    request: { params, body: body(PutProfile) },
     responses: { 200: json(Profile, 'The new version.') },
   }),
   deleteProfile: operation('scripts:write', {
@@ -174,10 +174,13 @@ export function scriptRoutes({ db, changes, usersOf, artifactBytes, newId, clock
     )
     .openapi(op.putScript, async (c) => {
       const { organisation } = c.get('principal')
-      const script = c.req.valid('json')
+      const { version, ...script } = c.req.valid('json')
       checkTemplate(script.text)
       const { id } = await getScript(db, organisation, c.req.valid('param').id)
-      await change(organisation, (tx) => putScript(tx, organisation, id, script, clock.now()))
+      await change(organisation, async (tx) => {
+        checkNewest('script', version, await getScript(tx, organisation, id))
+        await putScript(tx, organisation, id, script, clock.now())
+      })
       return c.json(await getScript(db, organisation, id), 200)
     })
     .openapi(op.deleteScript, async (c) => {
@@ -209,9 +212,13 @@ export function scriptRoutes({ db, changes, usersOf, artifactBytes, newId, clock
     )
     .openapi(op.putProfile, async (c) => {
       const { organisation } = c.get('principal')
+      const { version, ...profile } = c.req.valid('json')
       const { id } = await getProfile(db, organisation, c.req.valid('param').id)
-      await checkArtifacts(c.req.valid('json'))
-      await change(organisation, (tx) => putProfile(tx, organisation, id, c.req.valid('json'), clock.now()))
+      await checkArtifacts(profile)
+      await change(organisation, async (tx) => {
+        checkNewest('profile', version, await getProfile(tx, organisation, id))
+        await putProfile(tx, organisation, id, profile, clock.now())
+      })
       return c.json(await getProfile(db, organisation, id), 200)
     })
     .openapi(op.deleteProfile, async (c) => {
@@ -232,4 +239,10 @@ export function scriptRoutes({ db, changes, usersOf, artifactBytes, newId, clock
       const { id } = await getProfile(db, c.get('principal').organisation, c.req.valid('param').id)
       return c.json({ items: await listVersions(db, 'profile_versions', id) }, 200)
     })
+}
+
+/** Throws `revision-stale` when `made` is from another version than the newest; nothing is said by whoever does not care. */
+function checkNewest(one: string, made: number | undefined, { name, version }: { name: string; version: number }): void {
+  if (made === undefined || made === version) return
+  throw new Problem('revision-stale', `you changed version ${made}, but the ${one} "${name}" is at version ${version}; read it again`)
 }

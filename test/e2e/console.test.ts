@@ -13,7 +13,23 @@ const directory = mkdtempSync(join(tmpdir(), 'bridgehead-console-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
 const MAC = '52:54:00:aa:00:01'
-const PAGES = ['/', '/sites', '/sites/new', '/hosts', '/runs', '/scripts', '/profiles', '/media', '/keys', '/members', '/audit', '/signin']
+const PAGES = [
+  '/',
+  '/sites',
+  '/sites/new',
+  '/hosts',
+  '/runs',
+  '/scripts',
+  '/profiles',
+  '/media',
+  '/updates',
+  '/updates?tab=images',
+  '/updates/rollouts/new',
+  '/keys',
+  '/members',
+  '/audit',
+  '/signin',
+]
 
 test('the first run in a browser: account, site, enrolment, a machine approved, installed, and a script on it, without one reload', async () => {
   const bucketDirectory = join(directory, 'bucket')

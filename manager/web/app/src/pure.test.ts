@@ -73,7 +73,8 @@ test('a fact makes only that old which it is about', () => {
   const fact = { seq: 1, site: 's', host: 'h', data: {} }
   expect(outdatedBy({ ...fact, kind: 'boot.stage' })).toEqual([['hosts', 'h']])
   expect(outdatedBy({ ...fact, kind: 'run.output' })).toEqual([['runs']])
-  expect(outdatedBy({ ...fact, host: null, kind: 'state.applied' })).toEqual([['sites', 's'], ['sites']])
+  expect(outdatedBy({ ...fact, host: null, kind: 'state.applied' })).toEqual([['sites', 's'], ['sites'], ['rollouts']])
+  expect(outdatedBy({ ...fact, host: null, kind: 'dhcp.pool-full' })).toEqual([['sites', 's'], ['sites'], ['hosts']])
 })
 
 test('problems are shown at the field that they name, and only the rest elsewhere', () => {

@@ -76,6 +76,12 @@ const profiles = createRoute({
   path: '/profiles',
   component: lazyRouteComponent(() => import('./pages/profiles.tsx'), 'ProfilesPage'),
 })
+const profile = createRoute({
+  getParentRoute: () => shell,
+  path: '/profiles/$id',
+  validateSearch: z.object({ version: z.number().int().optional().catch(undefined) }),
+  component: lazyRouteComponent(() => import('./pages/profile.tsx'), 'ProfilePage'),
+})
 const media = createRoute({
   getParentRoute: () => shell,
   path: '/media',
@@ -142,6 +148,7 @@ export const router = createRouter({
       scripts,
       script,
       profiles,
+      profile,
       media,
       updates,
       newRollout,

@@ -27,10 +27,17 @@ export const theme = createTheme({
   components: { Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }) }, // among text, colour alone tells too little
 })
 
-/** Mantine's own grey is too faint for small text (WCAG 2.2, 1.4.3). */
+/** Mantine's own grey and the titles of its alerts are too faint for small text (WCAG 2.2, 1.4.3). */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { '--mantine-color-dimmed': '#5c636a', '--mantine-color-placeholder': '#6c757d', '--mantine-color-error': '#c92a2a' },
+  light: {
+    '--mantine-color-dimmed': '#5c636a',
+    '--mantine-color-placeholder': '#6c757d',
+    '--mantine-color-error': '#c92a2a',
+    '--mantine-color-orange-light-color': '#8f3e00',
+    '--mantine-color-green-light-color': '#1f6b2e',
+    '--mantine-color-red-light-color': '#a61e1e',
+  },
   dark: {
     '--mantine-color-dimmed': '#a6adb4',
     '--mantine-color-placeholder': '#868e96',

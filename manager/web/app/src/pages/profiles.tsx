@@ -9,6 +9,7 @@ import { imagesQuery, send } from '../api/made.ts'
 import { profilesQuery, scriptsQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { FormEnd } from '../parts/form-end.tsx'
+import { Link } from '../parts/link.tsx'
 import { ListTable } from '../parts/list-table.tsx'
 import { followed } from '../parts/made.ts'
 import { Making } from '../parts/making.tsx'
@@ -16,6 +17,7 @@ import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
 import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
+import { imageName } from './image-name.ts'
 
 const HOST_IMAGES = { path: 'images', event: 'image' } as const
 
@@ -42,7 +44,11 @@ export function ProfilesPage() {
             <ListTable heads={['Profile', 'Version', 'Architectures', 'After installation', 'Changed', '']} minWidth={560}>
               {items.map((profile) => (
                 <Table.Tr key={profile.id}>
-                  <Table.Td fw={500}>{profile.name}</Table.Td>
+                  <Table.Td>
+                    <Link to="/profiles/$id" params={{ id: profile.id }} fw={500}>
+                      {profile.name}
+                    </Link>
+                  </Table.Td>
                   <Table.Td>{profile.version}</Table.Td>
                   <Table.Td>{Object.keys(profile.targets).join(', ')}</Table.Td>
                   <Table.Td>{scriptName(profile.postInstall)}</Table.Td>
@@ -67,7 +73,7 @@ export function ProfilesPage() {
         onClose={() => setGoing(undefined)}
         act="Delete"
         name={going?.name ?? ''}
-        goes="All its versions go. A profile that machines or rules use cannot be deleted."
+        goes="All its versions go; machines that were installed with it keep running. A profile that machines or rules use cannot be deleted."
         confirm={() => remove.mutateAsync(going?.id ?? '')}
       />
     </Page>
@@ -118,9 +124,6 @@ function HostImages() {
     </Section>
   )
 }
-
-const imageName = ({ recipe }: { recipe: { suite?: string | undefined; architecture: string } }) =>
-  `Debian ${recipe.suite ?? ''} ${recipe.architecture}`
 
 function NewProfile({ done }: { done(): void }) {
   const images = useQuery(imagesQuery)

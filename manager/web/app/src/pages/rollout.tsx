@@ -96,7 +96,7 @@ function RolloutView({ rollout }: { rollout: Rollout }) {
       <ConfirmByName
         opened={stopping}
         onClose={close}
-        act="Stop the rollout of"
+        act="Stop rollout"
         name={release.version}
         goes={stopWords(rollout)}
         confirm={() => stop.mutateAsync(undefined)}
@@ -133,9 +133,12 @@ const sharesOf = (sites: readonly RolloutSite[]) =>
   OUTCOMES.map((outcome) => ({
     words: OUTCOME_WORDS[outcome],
     tone: OUTCOME_TONES[outcome],
+    faint: outcome === 'told',
     count: sites.filter((site) => site.outcome === outcome).length,
   }))
 
+/** Waves stand one below the other, and so do their columns. */
+const WIDTHS = ['19%', '38%', '17%', '14%', '12%']
 /** Longer waves show the rest when asked. */
 const SHOWN_SITES = 50
 
@@ -154,7 +157,7 @@ function Wave({ wave, rollout, pass }: { wave: WaveView; rollout: Rollout; pass:
       {sites.length > 0 && (
         <Stack gap="xs">
           <ShareBar shares={sharesOf(sites)} />
-          <ListTable heads={['Site', 'How far', 'Really runs', 'Told', '']} minWidth={640}>
+          <ListTable heads={['Site', 'How far', 'Really runs', 'Told', '']} widths={WIDTHS} minWidth={600}>
             {shown.map((site) => (
               <SiteRow key={site.site} site={site} rollout={rollout} pass={pass} />
             ))}

@@ -36,7 +36,12 @@ function ScriptView({ script }: { script: Script }) {
   const old = useQuery({ ...scriptQuery(script.id, version ?? script.version), enabled: version !== undefined })
   const save = useSave(
     async () =>
-      (await api.scripts.scripts[':id'].$put({ param: { id: script.id }, json: { name: script.name, kind: script.kind, text } })).json(),
+      (
+        await api.scripts.scripts[':id'].$put({
+          param: { id: script.id },
+          json: { name: script.name, kind: script.kind, text, version: base.version },
+        })
+      ).json(),
     { old: [['scripts']], done: setBase },
   )
   const remove = useSave(async () => api.scripts.scripts[':id'].$delete({ param: { id: script.id } }), {

@@ -1,4 +1,4 @@
-import { Alert, Button, Code, Group, Select, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Code, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api } from '../api/client.ts'
@@ -8,6 +8,7 @@ import { Status } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
 import type { Site } from '../verdict.ts'
+import { FlashCard } from './site-flash.tsx'
 import { ApplianceFacts } from './site-services.tsx'
 
 export function EnrolTab({ site }: { site: Site }) {
@@ -28,59 +29,6 @@ export function EnrolTab({ site }: { site: Site }) {
       <PendingBoxes site={site} />
       <ApplianceFacts site={site} />
     </Stack>
-  )
-}
-
-function FlashCard({ site }: { site: Site }) {
-  const [board, setBoard] = useState<'x86_64' | 'rpi'>('x86_64')
-  const make = useMutation({
-    mutationFn: async () => (await api.tickets.sites[':id']['image-tickets'].$post({ param: { id: site.id }, json: { board } })).json(),
-  })
-  return (
-    <Section title="Flash a card or disk">
-      <Text size="sm">
-        The image carries a one-time key for this site. Write it with Raspberry Pi Imager, balenaEtcher or dd, plug the box in, and it
-        enrols by itself.
-      </Text>
-      <Group align="flex-end">
-        <Select
-          label="Board"
-          w={280}
-          allowDeselect={false}
-          data={[
-            { value: 'x86_64', label: 'PC (x86_64, BIOS or UEFI)' },
-            { value: 'rpi', label: 'Raspberry Pi 3, 4, 5' },
-          ]}
-          value={board}
-          onChange={(value) => setBoard(value === 'rpi' ? 'rpi' : 'x86_64')}
-        />
-        <Button onClick={() => make.mutate()} loading={make.isPending}>
-          Make the download
-        </Button>
-      </Group>
-      {make.error && <ProblemAlert error={make.error} />}
-      {make.data && (
-        <Stack gap="xs">
-          <Group gap="xs">
-            {make.data.downloads.map(({ format, url, fileName }) => (
-              <Button
-                component="a"
-                href={new URL(url).pathname}
-                download={fileName}
-                key={format}
-                variant={format === 'img.zst' ? 'filled' : 'default'}
-                size="xs"
-              >
-                {format}
-              </Button>
-            ))}
-          </Group>
-          <Text size="sm" c="dimmed" component="div">
-            Anybody who has the address may download until <Ago at={make.data.expiresAt} span />; it is shown this once.
-          </Text>
-        </Stack>
-      )}
-    </Section>
   )
 }
 

@@ -59,7 +59,7 @@ function BuildImage() {
               w={280}
               {...form.getInputProps('version')}
             />
-            <Button type="submit" mt={25} loading={save.isPending}>
+            <Button type="submit" mt={{ base: 0, sm: 25 }} loading={save.isPending}>
               Build it
             </Button>
           </Group>

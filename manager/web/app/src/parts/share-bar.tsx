@@ -6,6 +6,8 @@ export interface Share {
   words: string
   tone: Tone
   count: number
+  /** The same colour, but less of it. */
+  faint?: boolean
 }
 
 /** How many of all are in which state, as one bar; the words under it say the same with shapes. */
@@ -17,8 +19,12 @@ export function ShareBar({ shares, legend = false }: { shares: readonly Share[];
       <div className={classes.bar} data-thin={legend ? undefined : true} role="img" aria-label={label === '' ? 'no site' : label}>
         {shown
           .filter(({ tone }) => tone !== 'quiet')
-          .map(({ words, tone, count }) => (
-            <span className={classes.part} key={words} style={{ flexGrow: count, background: toneColour(tone) }} />
+          .map(({ words, tone, count, faint }) => (
+            <span
+              className={classes.part}
+              key={words}
+              style={{ flexGrow: count, background: toneColour(tone), opacity: faint ? 0.5 : 1 }}
+            />
           ))}
         <span style={{ flexGrow: shown.filter(({ tone }) => tone === 'quiet').reduce((sum, { count }) => sum + count, 0) }} />
       </div>

@@ -7,7 +7,7 @@ interface Fields {
   setErrors(errors: Record<string, string>): void
 }
 
-/** A change: makes `old` queries read again, and shows each problem at the field that it names. What names no field is `error`. */
+/** A change: makes `old` queries read again, and shows each problem at the field that it names; when somebody else saved first, too. What names no field is `error`. */
 export function useSave<I, O>(
   save: (input: I) => Promise<O>,
   { old, form, done }: { old: string[][]; form?: Fields; done?: (output: O) => void },
@@ -20,6 +20,8 @@ export function useSave<I, O>(
       done?.(output)
     },
     onError(error) {
+      if (error instanceof ApiProblem && error.code === 'revision-stale')
+        for (const queryKey of old) void queries.invalidateQueries({ queryKey })
       if (error instanceof ApiProblem && form) form.setErrors(asFormPaths(error.fields))
     },
   })
