@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { nameList, type RolloutWish, rolloutOf, takers, waveWords, windowWords } from './pages/rollout-plan.ts'
-import { atStop, type Rollout, type RolloutSite, siteWords, versionsSentence, wavesOf } from './pages/rollout-words.ts'
+import { atStop, heldRollouts, type Rollout, type RolloutSite, siteWords, versionsSentence, wavesOf } from './pages/rollout-words.ts'
 
 const site = (name: string, more: Partial<RolloutSite> = {}): RolloutSite => ({
   site: name,
@@ -94,6 +94,14 @@ test('a stop calls back whoever has not switched', () => {
     on: ['trying'],
     never: ['later'],
   })
+})
+
+test('the overview shows paused rollouts, and a stopped one until another is ordered or a week has passed', () => {
+  const one = (state: Rollout['state'], updatedAt = 0, board = 'x86_64') =>
+    rollout({ state, updatedAt, release: { id: 'x', version: '1', board } })
+  const all = [one('running'), one('stopped'), one('paused'), one('stopped', 0, 'rpi'), one('done')]
+  expect(heldRollouts(all, 1_000)).toEqual([all[2], all[3]])
+  expect(heldRollouts([one('stopped')], 8 * 86_400_000)).toEqual([])
 })
 
 const box = (image: string) => ({

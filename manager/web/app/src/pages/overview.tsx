@@ -1,12 +1,13 @@
 import { Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { hostsQuery, sitesQuery } from '../api/queries.ts'
+import { hostsQuery, rolloutsQuery, sitesQuery } from '../api/queries.ts'
 import { Link, LinkButton } from '../parts/link.tsx'
 import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
 import { Status } from '../parts/status.tsx'
 import { Ago, useNow } from '../parts/time.tsx'
 import { type Host, hostVerdict, overviewSentence, type Site, siteVerdict } from '../verdict.ts'
+import { heldRollouts, STATE_TONES } from './rollout-words.ts'
 
 export function OverviewPage() {
   const sites = useQuery(sitesQuery)
@@ -16,6 +17,7 @@ export function OverviewPage() {
 
 function Overview({ sites, hosts }: { sites: Site[]; hosts: Host[] }) {
   const now = useNow()
+  const rollouts = useQuery(rolloutsQuery)
   if (sites.length === 0)
     return (
       <Page title="Overview" answer="Everything is ready for your first site.">
@@ -25,6 +27,7 @@ function Overview({ sites, hosts }: { sites: Site[]; hosts: Host[] }) {
   const verdicts = sites.map((site) => ({ site, verdict: siteVerdict(site, now) }))
   const waiting = hosts.filter((host) => !host.approved && !host.retired)
   const failed = hosts.filter((host) => host.status === 'failed' && !host.retired)
+  const held = heldRollouts(rollouts.data ?? [], now)
   const attention = verdicts.filter(({ verdict }) => verdict.tone === 'attention' || verdict.tone === 'failed')
   return (
     <Page
@@ -36,7 +39,7 @@ function Overview({ sites, hosts }: { sites: Site[]; hosts: Host[] }) {
       )}
       actions={<LinkButton to="/sites/new">Add a site</LinkButton>}
     >
-      {attention.length + waiting.length + failed.length > 0 && (
+      {attention.length + held.length + waiting.length + failed.length > 0 && (
         <Section title="Needs attention">
           <Stack gap="xs">
             {attention.map(({ site, verdict }) => (
@@ -45,6 +48,14 @@ function Overview({ sites, hosts }: { sites: Site[]; hosts: Host[] }) {
                   {site.name}
                 </Link>{' '}
                 {verdict.words}
+              </Status>
+            ))}
+            {held.map((rollout) => (
+              <Status tone={STATE_TONES[rollout.state]} key={rollout.id}>
+                <Link to="/updates/rollouts/$id" params={{ id: rollout.id }}>
+                  Rollout of {rollout.release.version}
+                </Link>{' '}
+                is {rollout.state}: {rollout.why}
               </Status>
             ))}
             {failed.slice(0, 10).map((host) => (

@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Select, Stack, Table, Tabs, Text, Textarea, TextInput } from '@mantine/core'
-import { useForm } from '@mantine/form'
+import { type UseFormReturnType, useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
@@ -125,7 +125,7 @@ function Settings({ profile }: { profile: Profile }) {
             placeholder="none"
             clearable
             data={named('bash')}
-            {...form.getInputProps('postInstall')}
+            {...choiceProps(form.getInputProps('postInstall'))}
             maw={420}
           />
           <Select
@@ -134,7 +134,7 @@ function Settings({ profile }: { profile: Profile }) {
             placeholder="built in"
             clearable
             data={named('ipxe')}
-            {...form.getInputProps('ipxe')}
+            {...choiceProps(form.getInputProps('ipxe'))}
             maw={420}
           />
           <Textarea
@@ -162,6 +162,13 @@ function Settings({ profile }: { profile: Profile }) {
     </form>
   )
 }
+
+/** A Select's words for nothing chosen are null, a form's an empty text. */
+const choiceProps = ({ value, onChange, ...props }: ReturnType<UseFormReturnType<ProfileWish>['getInputProps']>) => ({
+  ...props,
+  value: value === '' ? null : value,
+  onChange: (chosen: string | null) => onChange(chosen ?? ''),
+})
 
 function Versions({ profile }: { profile: Profile }) {
   const { id } = profile

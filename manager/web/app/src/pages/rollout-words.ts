@@ -116,6 +116,17 @@ export function atStop(sites: readonly RolloutSite[]): { back: string[]; on: str
   }
 }
 
+/** A stop is news for so long. */
+const NEWS_MS = 7 * 86_400_000
+
+/** Rollouts that want a person: paused ones, and the newest for its kind of box when it stopped of late. They come newest first. Pure. */
+export function heldRollouts<R extends Pick<Rollout, 'state' | 'updatedAt' | 'release'>>(rollouts: readonly R[], now: number): R[] {
+  return rollouts.filter(({ state, updatedAt, release }, at) => {
+    const newest = !rollouts.slice(0, at).some((one) => one.release.board === release.board)
+    return state === 'paused' || (state === 'stopped' && newest && now - updatedAt < NEWS_MS)
+  })
+}
+
 /** `3 boxes run 0.1.1, 1 runs 0.1.0.`: what really runs. Pure. */
 export function versionsSentence(sites: readonly Pick<Site, 'appliance'>[]): string {
   const counts = new Map<string, number>()

@@ -7,6 +7,7 @@ import { api } from '../api/client.ts'
 import { applianceImagesQuery, send } from '../api/made.ts'
 import { BOARDS } from '../parts/board.ts'
 import { Link } from '../parts/link.tsx'
+import { underWay } from '../parts/made.ts'
 import { ProblemAlert, Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -85,7 +86,8 @@ export function FlashCard({ site }: { site: Site }) {
 
 /** Where the catalogue has nothing for this box yet. */
 function FirstImage({ board, images }: { board: Board; images: ApplianceImage[] }) {
-  const asked = images.find((image) => image.state !== 'ready' && wishOf(image).board === board)
+  const wished = images.filter((image) => image.state !== 'ready' && wishOf(image).board === board)
+  const asked = wished.find(underWay) ?? wished[0]
   const build = useSave(async () => send('/appliance-images', { board }), { old: [['appliance-images']] })
   if (asked && asked.state !== 'cancelled') return <ImageBuild image={asked} follow />
   return (
