@@ -73,7 +73,12 @@ async function make(resolved: ResolvedMedia, hash: string, work: string, deps: M
   const part = (name: string): Promise<LocalPart> => {
     const spec = isPart(name) ? PARTS[name] : undefined
     if (!spec) return Promise.reject(new RangeError(`there is no part "${name}"`))
-    const known = parts.get(name) ?? getPart(spec, recipe.edition, { ...deps, cacheDirectory: join(deps.workDirectory, 'parts') })
+    const get = async () => {
+      const got = await getPart(spec, recipe.edition, { ...deps, cacheDirectory: join(deps.workDirectory, 'parts') })
+      await deps.log(`${got.part.package} ${got.part.version} is here (${got.part.from})`)
+      return got
+    }
+    const known = parts.get(name) ?? get()
     parts.set(name, known)
     return known
   }
@@ -87,7 +92,8 @@ async function make(resolved: ResolvedMedia, hash: string, work: string, deps: M
     progress: (fraction, text) => progress(0.02 + 0.28 * fraction, text),
     ...(resolved.sources ? { sources: { ipxe: resolved.sources, grub: [], syslinux: [] } } : {}),
   })
-  for (const { platform, way, why } of plan.platforms) await deps.log(`${platform}: ${way} loader, ${why}`)
+  for (const [words, platforms] of Map.groupBy(plan.platforms, ({ way, why }) => `${way} loader, ${why}`))
+    await deps.log(`${platforms.map(({ platform }) => platform).join(', ')}: ${words}`)
   seconds.loaders = since(started)
 
   let done = 0
@@ -104,7 +110,8 @@ async function make(resolved: ResolvedMedia, hash: string, work: string, deps: M
     const refs = await Promise.all(made.map((file) => store(file, bucket)))
     seconds[output] = since(from)
     const bytes = refs.reduce((sum, ref) => sum + ref.bytes, 0)
-    await deps.log(`${output}: ${refs.map(({ name }) => name).join(', ')}, ${formatBytes(bytes)}, after ${seconds[output]} s`)
+    const names = refs.length > 3 ? `${refs.length} files` : refs.map(({ name }) => name).join(', ')
+    await deps.log(`${output}: ${names}, ${formatBytes(bytes)}, after ${seconds[output]} s`)
     await progress(0.3 + (0.65 * ++done) / recipe.outputs.length, `${output} is made`)
     return [output, refs]
   }

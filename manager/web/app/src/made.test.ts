@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { followed, logText, withLines } from './parts/made.ts'
+import { followed, logText, reasonOf, withLines } from './parts/made.ts'
 import { openStream, type Source } from './stream.ts'
 
 test('two at most are followed: what is being made before what waits, oldest first', () => {
@@ -29,6 +29,11 @@ test('a line that comes twice is there once; a page keeps no endless log', () =>
 test('a log shows when each line was written', () => {
   const lines = [{ id: 1_795_000_000_123_456, text: 'cc -c one.c' }]
   expect(logText(lines, (at) => at.toISOString())).toBe('2026-11-18T11:06:40.123Z cc -c one.c')
+})
+
+test('a long reason is a line on the page, and whole below it', () => {
+  expect([reasonOf(), reasonOf('oops')]).toEqual([{ line: 'failed' }, { line: 'oops' }])
+  expect(reasonOf('x '.repeat(400))).toEqual({ line: `${'x '.repeat(150).trimEnd()} ...`, whole: 'x '.repeat(400) })
 })
 
 /** Sources that the test drives. */

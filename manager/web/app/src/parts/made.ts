@@ -21,6 +21,14 @@ export function followed(items: readonly Pick<Made, 'hash' | 'state'>[]): Readon
   return new Set(order.slice(0, FOLLOWED).map(({ hash }) => hash))
 }
 
+/** What a line on a page can hold. */
+const LONG = 300
+
+/** The reason of a failure as a line, and the whole of it where it is longer. Pure. */
+export function reasonOf(error = 'failed'): { line: string; whole?: string } {
+  return error.length > LONG ? { line: `${error.slice(0, LONG).trimEnd()} ...`, whole: error } : { line: error }
+}
+
 /** What a page keeps of a log. */
 const SHOWN_LINES = 5_000
 

@@ -1,18 +1,20 @@
 import { Group, Progress, Stack, Text } from '@mantine/core'
 import { LogView } from './log-view.tsx'
-import { logText, type Made } from './made.ts'
+import { logText, type Made, reasonOf } from './made.ts'
 import { Status } from './status.tsx'
 import { type Room, useProgress } from './use-progress.ts'
 
 /** How far a job is, its log as it is written, and why it failed. What is ready says so in one word. */
 export function Making({ room, made, follow, quiet = false }: { room: Room; made: Made; follow: boolean; quiet?: boolean }) {
   const { now, log } = useProgress(room, made, follow)
-  const text = log.length > 0 ? logText(log) : (now.lines ?? []).join('\n')
+  const { line, whole } = reasonOf(now.error)
+  const lines = log.length > 0 ? logText(log) : (now.lines ?? []).join('\n')
+  const text = [lines, whole ?? ''].filter((part) => part !== '').join('\n\n')
   if (now.state === 'ready') return <Status tone="ok">ready</Status>
   if (now.state === 'cancelled') return <Status tone="quiet">cancelled</Status>
   return (
     <Stack gap="xs">
-      {now.state === 'failed' ? <Status tone="failed">{now.error ?? 'failed'}</Status> : <Bar {...now} />}
+      {now.state === 'failed' ? <Status tone="failed">{line}</Status> : <Bar {...now} />}
       {!quiet && text !== '' && <LogView text={text} />}
       {now.state === 'failed' && now.error === undefined && <Text size="sm">The log above tells why.</Text>}
     </Stack>
