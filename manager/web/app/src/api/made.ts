@@ -28,6 +28,7 @@ export const imagesQuery = queryOptions({
   queryKey: ['images'],
   queryFn: async () => (await read<{ items: Image[] }>('/images')).items,
 })
+export const imageQuery = (hash: string) => queryOptions({ queryKey: ['images', hash], queryFn: () => read<Image>(`/images/${hash}`) })
 export const applianceImagesQuery = queryOptions({
   queryKey: ['appliance-images'],
   queryFn: async () => (await read<{ items: ApplianceImage[] }>('/appliance-images')).items,

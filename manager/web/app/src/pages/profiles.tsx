@@ -1,25 +1,21 @@
-import { formatBytes } from '@bridgehead/shared/text/format.ts'
-import { Button, Group, Modal, Select, Stack, Table, Text, TextInput } from '@mantine/core'
+import { Button, Modal, Select, Stack, Table, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api } from '../api/client.ts'
-import { imagesQuery, send } from '../api/made.ts'
+import { imagesQuery } from '../api/made.ts'
 import { profilesQuery, scriptsQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { FormEnd } from '../parts/form-end.tsx'
 import { Link } from '../parts/link.tsx'
 import { ListTable } from '../parts/list-table.tsx'
-import { followed } from '../parts/made.ts'
-import { Making } from '../parts/making.tsx'
-import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
+import { Empty, Loaded, Page } from '../parts/page.tsx'
 import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
+import { HostImages } from './host-images.tsx'
 import { imageName } from './image-name.ts'
-
-const HOST_IMAGES = { path: 'images', event: 'image' } as const
 
 export function ProfilesPage() {
   const profiles = useQuery(profilesQuery)
@@ -45,7 +41,7 @@ export function ProfilesPage() {
               {items.map((profile) => (
                 <Table.Tr key={profile.id}>
                   <Table.Td>
-                    <Link to="/profiles/$id" params={{ id: profile.id }} fw={500}>
+                    <Link to="/profiles/$id" params={{ id: profile.id }} size="sm" fw={500}>
                       {profile.name}
                     </Link>
                   </Table.Td>
@@ -77,51 +73,6 @@ export function ProfilesPage() {
         confirm={() => remove.mutateAsync(going?.id ?? '')}
       />
     </Page>
-  )
-}
-
-function HostImages() {
-  const images = useQuery(imagesQuery)
-  const live = followed(images.data ?? [])
-  const build = useSave(async (architecture: string) => send('/images', { architecture }), { old: [['images']] })
-  return (
-    <Section
-      title="Host images"
-      actions={
-        <Group gap="xs">
-          {['x86_64', 'arm64'].map((architecture) => (
-            <Button size="xs" variant="default" key={architecture} onClick={() => build.mutate(architecture)}>
-              Build Debian for {architecture}
-            </Button>
-          ))}
-        </Group>
-      }
-    >
-      {build.error && <ProblemAlert error={build.error} />}
-      <Loaded query={images}>
-        {(items) =>
-          items.length === 0 ? (
-            <Text size="sm">None yet. Debian with OpenSSH takes about a minute and a half to build.</Text>
-          ) : (
-            items.map((image) => (
-              <Group key={image.hash} justify="space-between" wrap="nowrap" align="flex-start">
-                <Stack gap={0}>
-                  <Text size="sm" fw={500}>
-                    {imageName(image)}
-                  </Text>
-                  <Text size="sm" c="dimmed" component="div">
-                    {image.target?.image ? `${formatBytes(image.target.image.bytes)}, ` : ''}asked for <Ago at={image.requestedAt} span />
-                  </Text>
-                </Stack>
-                <div style={{ minWidth: 220 }}>
-                  <Making room={HOST_IMAGES} made={image} follow={live.has(image.hash)} quiet />
-                </div>
-              </Group>
-            ))
-          )
-        }
-      </Loaded>
-    </Section>
   )
 }
 

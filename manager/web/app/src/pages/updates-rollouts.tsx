@@ -1,5 +1,6 @@
 import { Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { applianceImagesQuery } from '../api/made.ts'
 import { releasesQuery, rolloutsQuery } from '../api/queries.ts'
 import { boardName } from '../parts/board.ts'
 import { Link, LinkButton } from '../parts/link.tsx'
@@ -21,7 +22,7 @@ export function RolloutsTab() {
             {items.map((rollout) => (
               <Table.Tr key={rollout.id}>
                 <Table.Td>
-                  <Link to="/updates/rollouts/$id" params={{ id: rollout.id }} fw={500}>
+                  <Link to="/updates/rollouts/$id" params={{ id: rollout.id }} size="sm" fw={500}>
                     {rollout.release.version}
                   </Link>
                   <Text size="xs" c="dimmed">
@@ -49,7 +50,9 @@ export function RolloutsTab() {
 
 function NoRollout() {
   const releases = useQuery(releasesQuery)
+  const images = useQuery(applianceImagesQuery)
   const some = (releases.data?.length ?? 0) > 0
+  const built = images.data?.some(({ state }) => state === 'ready')
   return (
     <Empty
       title="No rollout yet"
@@ -58,7 +61,7 @@ function NoRollout() {
           <LinkButton to="/updates/rollouts/new">New rollout</LinkButton>
         ) : (
           <LinkButton to="/updates" search={{ tab: 'images' }}>
-            Build an image
+            {built ? 'Choose an image' : 'Build an image'}
           </LinkButton>
         )
       }

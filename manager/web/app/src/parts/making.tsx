@@ -5,7 +5,7 @@ import { Status } from './status.tsx'
 import { type Room, useProgress } from './use-progress.ts'
 
 /** How far a job is, its log as it is written, and why it failed. What is ready says so in one word. */
-export function Making({ room, made, follow, quiet = false }: { room: Room; made: Made; follow: boolean; quiet?: boolean }) {
+export function Making({ room, made, follow }: { room: Room; made: Made; follow: boolean }) {
   const { now, log } = useProgress(room, made, follow)
   const { line, whole } = reasonOf(now.error)
   const lines = log.length > 0 ? logText(log) : (now.lines ?? []).join('\n')
@@ -15,7 +15,7 @@ export function Making({ room, made, follow, quiet = false }: { room: Room; made
   return (
     <Stack gap="xs">
       {now.state === 'failed' ? <Status tone="failed">{line}</Status> : <Bar {...now} />}
-      {!quiet && text !== '' && <LogView text={text} />}
+      {text !== '' && <LogView text={text} />}
       {now.state === 'failed' && now.error === undefined && <Text size="sm">The log above tells why.</Text>}
     </Stack>
   )
