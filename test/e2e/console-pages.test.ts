@@ -4,6 +4,7 @@ import type { EventData } from '@bridgehead/shared/model/event.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openBrowser, type Page, violations } from '../lab/browser.ts'
 import { type ConsoleServer, startConsole } from '../lab/console.ts'
+import { picture } from './console-rig.ts'
 
 let server: ConsoleServer
 let browser: Awaited<ReturnType<typeof openBrowser>>
@@ -122,6 +123,7 @@ test('a rollout is ordered, fills while its sites report, and is stopped by its 
   await row('bremen').getByText('went back: the uplink was not well').waitFor()
   await page.getByRole('img', { name: '1 run it, 1 told, 1 failed' }).waitFor()
   await isSound()
+  await picture(page, 'rollout')
 
   await page.getByRole('button', { name: 'Pause' }).click()
   await page.getByText('Paused: paused by').waitFor()
@@ -137,6 +139,7 @@ test('a rollout is ordered, fills while its sites report, and is stopped by its 
     await page.goto(`${server.url}/updates?tab=${tab}`)
     await page.getByRole('table').waitFor()
     await isSound()
+    await picture(page, tab)
   }
 })
 
@@ -157,6 +160,7 @@ test('media are made with a live log, and nothing asks again and again meanwhile
   }
   await page.getByRole('log', { name: 'Log' }).getByText('object40.c').waitFor()
   await page.getByText('80 %').waitFor()
+  await picture(page, 'media')
   expect(asked).toEqual([])
   jobs.set(hash, { state: 'failed', error: 'object41.c:3:1: error: oops' })
   await page.getByText('object41.c:3:1: error: oops').waitFor()
@@ -196,6 +200,7 @@ test('a profile is edited: the next version, what changed, and no silent overwri
   await page.getByRole('option', { name: /^version 1,/ }).click()
   await page.getByRole('row', { name: 'Variable DISK none nvme0n1' }).waitFor()
   await isSound()
+  await picture(page, 'profile')
   await page.getByRole('button', { name: 'Delete ...' }).click()
   await page.getByText('All its 4 versions go').waitFor()
   await page.getByLabel('Type debian to confirm').fill('debian')

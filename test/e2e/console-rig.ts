@@ -122,12 +122,12 @@ export async function runOnPage(page: Page, text: string, expected: string): Pro
   await page.getByLabel('Output').filter({ hasText: expected }).waitFor({ timeout: 60_000 })
 }
 
-/** Takes a picture for the README where the variable names a directory; it is looked at before it is committed. */
-export async function picture(page: Page, name: string, path: string, colorScheme: 'light' | 'dark' = 'light'): Promise<void> {
+/** Takes a picture where the variable names a directory; it is looked at before it is committed. Without a path, of the page as it is. */
+export async function picture(page: Page, name: string, path?: string, colorScheme: 'light' | 'dark' = 'light'): Promise<void> {
   const directory = process.env.BRIDGEHEAD_PICTURES
   if (directory === undefined) return
   await page.emulateMedia({ colorScheme })
-  await page.goto(new URL(path, page.url()).href)
+  if (path !== undefined) await page.goto(new URL(path, page.url()).href)
   await page.getByRole('heading', { level: 1 }).waitFor()
   await page.waitForTimeout(1_500)
   await page.screenshot({ path: join(directory, `${name}.png`) })
