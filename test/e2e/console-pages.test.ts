@@ -126,14 +126,14 @@ test('a rollout is ordered, fills while its sites report, and is stopped by its 
   await picture(page, 'rollout')
 
   await page.getByRole('button', { name: 'Pause' }).click()
-  await page.getByText('Paused: paused by').waitFor()
+  await page.getByText('paused by acme').waitFor()
   await page.getByRole('button', { name: 'Resume' }).click()
-  await page.getByText('Under way:').waitFor()
+  await page.getByText('under way: wave').waitFor()
   await page.getByRole('button', { name: 'Stop ...' }).click()
   await page.getByText('kiel is called back before it switches.').waitFor() // what goes
   await page.getByLabel('Type 1.1.0 to confirm').fill('1.1.0')
   await page.getByRole('dialog').getByRole('button', { name: 'Stop rollout' }).click()
-  await page.getByText('Stopped: stopped by').waitFor()
+  await page.getByText('stopped by acme').waitFor()
   expect(await page.evaluate(() => performance.timeOrigin), 'the page was loaded once').toBe(loaded)
   for (const tab of ['rollouts', 'releases', 'images']) {
     await page.goto(`${server.url}/updates?tab=${tab}`)

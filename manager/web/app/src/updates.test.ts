@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest'
 import { nameList, type RolloutWish, rolloutOf, takers, waveWords, windowWords } from './pages/rollout-plan.ts'
-import { atStop, heldRollouts, type Rollout, type RolloutSite, siteWords, versionsSentence, wavesOf } from './pages/rollout-words.ts'
+import {
+  atStop,
+  heldRollouts,
+  type Rollout,
+  type RolloutSite,
+  rolloutWords,
+  siteWords,
+  versionsSentence,
+  wavesOf,
+} from './pages/rollout-words.ts'
 
 const site = (name: string, more: Partial<RolloutSite> = {}): RolloutSite => ({
   site: name,
@@ -94,6 +103,15 @@ test('a stop calls back whoever has not switched', () => {
     on: ['trying'],
     never: ['later'],
   })
+})
+
+test.each([
+  ['running', '', 'under way'],
+  ['running', 'wave 1 of 2', 'under way: wave 1 of 2'],
+  ['paused', 'paused by Ada', 'paused by Ada'],
+  ['stopped', 'it failed on 1 site', 'stopped: it failed on 1 site'],
+] as const)('a rollout that is %s (%s)', (state, why, words) => {
+  expect(rolloutWords({ state, why })).toBe(words)
 })
 
 test('the overview shows paused rollouts, and a stopped one until another is ordered or a week has passed', () => {

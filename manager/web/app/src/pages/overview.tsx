@@ -7,7 +7,7 @@ import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
 import { Status } from '../parts/status.tsx'
 import { Ago, useNow } from '../parts/time.tsx'
 import { type Host, hostVerdict, overviewSentence, type Site, siteVerdict } from '../verdict.ts'
-import { heldRollouts, STATE_TONES } from './rollout-words.ts'
+import { heldRollouts, rolloutWords, STATE_TONES } from './rollout-words.ts'
 
 export function OverviewPage() {
   const sites = useQuery(sitesQuery)
@@ -55,7 +55,7 @@ function Overview({ sites, hosts }: { sites: Site[]; hosts: Host[] }) {
                 <Link to="/updates/rollouts/$id" params={{ id: rollout.id }}>
                   Rollout of {rollout.release.version}
                 </Link>{' '}
-                is {rollout.state}: {rollout.why}
+                {rolloutWords(rollout)}
               </Status>
             ))}
             {failed.slice(0, 10).map((host) => (

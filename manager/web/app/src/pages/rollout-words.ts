@@ -21,6 +21,12 @@ export const OUTCOME_WORDS: Record<Outcome, string> = {
 export const OUTCOME_TONES: Record<Outcome, Tone> = { committed: 'ok', updating: 'busy', told: 'busy', waiting: 'quiet', failed: 'failed' }
 export const STATE_TONES: Record<State, Tone> = { running: 'busy', paused: 'attention', stopped: 'failed', done: 'ok' }
 
+/** `stopped by Ada`, `done: 3 of 3 sites run 1.1.0`. Pure. */
+export function rolloutWords({ state, why }: Pick<Rollout, 'state' | 'why'>): string {
+  const words = state === 'running' ? 'under way' : state
+  return why.startsWith(`${state} by `) ? why : why === '' ? words : `${words}: ${why}`
+}
+
 /** How far one site is, as its box said it. Pure. */
 export function siteWords(
   { outcome, why, progress, skipped, toldAt }: RolloutSite,

@@ -22,6 +22,7 @@ import {
   OUTCOMES,
   type Rollout,
   type RolloutSite,
+  rolloutWords,
   STATE_TONES,
   siteWords,
   type WaveView,
@@ -37,7 +38,7 @@ export function RolloutPage() {
 const OLD = [['rollouts'], ['sites']]
 
 function RolloutView({ rollout }: { rollout: Rollout }) {
-  const { id, release, state, why } = rollout
+  const { id, release, state } = rollout
   const param = { id }
   const [stopping, { open, close }] = useDisclosure(false)
   const [passing, setPassing] = useState<RolloutSite>()
@@ -52,7 +53,7 @@ function RolloutView({ rollout }: { rollout: Rollout }) {
   return (
     <Page
       title={`Rollout of ${release.version}`}
-      answer={<Status tone={STATE_TONES[state]}>{`${SENTENCE[state]}${why === '' ? '' : `: ${why}`}`}</Status>}
+      answer={<Status tone={STATE_TONES[state]}>{rolloutWords(rollout)}</Status>}
       actions={
         goesOn && (
           <>
@@ -112,8 +113,6 @@ function RolloutView({ rollout }: { rollout: Rollout }) {
     </Page>
   )
 }
-
-const SENTENCE = { running: 'Under way', paused: 'Paused', stopped: 'Stopped', done: 'Done' } as const
 
 function stopWords({ sites, release }: Rollout): string {
   const { back, on, never } = atStop(sites)

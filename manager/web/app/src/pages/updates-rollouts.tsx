@@ -8,7 +8,7 @@ import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded } from '../parts/page.tsx'
 import { Status } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
-import { STATE_TONES, waveName } from './rollout-words.ts'
+import { rolloutWords, STATE_TONES, waveName } from './rollout-words.ts'
 
 export function RolloutsTab() {
   const rollouts = useQuery(rolloutsQuery)
@@ -30,9 +30,7 @@ export function RolloutsTab() {
                   </Text>
                 </Table.Td>
                 <Table.Td>
-                  <Status tone={STATE_TONES[rollout.state]}>
-                    {rollout.why === '' ? rollout.state : `${rollout.state}: ${rollout.why}`}
-                  </Status>
+                  <Status tone={STATE_TONES[rollout.state]}>{rolloutWords(rollout)}</Status>
                 </Table.Td>
                 <Table.Td>{rollout.waves.map(waveName).join(', then ')}</Table.Td>
                 <Table.Td>{rollout.createdBy}</Table.Td>
