@@ -100,7 +100,7 @@ test('a full, a read-only and a ruined data partition: the LAN is served all the
     const ruined = box.serial.lines.length
     await box.powerOn()
     await box.waitForLine(/data partition was damaged/, 180_000, ruined)
-    await box.waitForLine(/waits for somebody to type the code/, 120_000, ruined) // without its store it belongs to no site, and begins anew
+    await box.waitForLine(/waits for somebody to type/, 120_000, ruined) // without its store it belongs to no site, and begins anew
     await probe.stop()
   })
 })
