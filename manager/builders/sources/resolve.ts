@@ -84,7 +84,7 @@ async function fromDebian(
     suite: source.suite,
     architecture: 'all',
     components: ['main'],
-    sources: true,
+    sourcePackages: true,
     workDirectory,
     signal,
     clock,

@@ -17,7 +17,9 @@ test('the wished components count, not those of the machine', () => {
 })
 
 test('source packages are read from the same places', () => {
-  expect(sourceLines(archive, { components: ['main'], sources: true })[1]).toBe('deb-src http://mirror.example/debian/ trixie-updates main')
+  expect(sourceLines(archive, { components: ['main'], sourcePackages: true })[1]).toBe(
+    'deb-src http://mirror.example/debian/ trixie-updates main',
+  )
 })
 
 test('settings of the machine are left out, except how to reach the archive', () => {

@@ -3,11 +3,11 @@ import { type Archive, formatOneLine } from './archive.ts'
 /** Lines of the private sources.list. Components are the wished ones, in every part of the archive; apt passes over those that a part lacks. */
 export function sourceLines(
   archive: Archive,
-  { components, sources = false }: { components: readonly string[]; sources?: boolean | undefined },
+  { components, sourcePackages = false }: { components: readonly string[]; sourcePackages?: boolean | undefined },
 ): string[] {
   return archive.parts.map((part) => {
     const line = formatOneLine({ ...part, components: [...components] })
-    return sources ? line.replace(/^deb /, 'deb-src ') : line
+    return sourcePackages ? line.replace(/^deb /, 'deb-src ') : line
   })
 }
 

@@ -34,7 +34,7 @@ export interface PrivateAptOptions {
   /** The suite's backports, and nothing else: newer packages of the next release, rebuilt for this one. */
   backports?: boolean | undefined
   /** Source packages instead of binary ones. */
-  sources?: boolean | undefined
+  sourcePackages?: boolean | undefined
   /** Lists stay here, below `apt/`, and are good for an hour. */
   workDirectory: string
   signal: AbortSignal
@@ -58,7 +58,7 @@ export async function withPrivateApt<T>(options: PrivateAptOptions, use: (archiv
     .update(JSON.stringify([lines, reach, options.architecture]))
     .digest('hex')
     .slice(0, 16)
-  const directory = join(workDirectory, 'apt', `${archive.codename}-${options.sources ? 'source' : options.architecture}-${name}`)
+  const directory = join(workDirectory, 'apt', `${archive.codename}-${options.sourcePackages ? 'source' : options.architecture}-${name}`)
   const run = runner({ directory, archive, signal })
   await inTurn(directory, async () => {
     if (await isFresh(directory, clock.now())) return
@@ -70,7 +70,7 @@ export async function withPrivateApt<T>(options: PrivateAptOptions, use: (archiv
   signal.throwIfAborted()
   return use({
     suite: archive.codename,
-    version: (pkg) => (options.sources ? sourceVersion(run, pkg) : binaryVersion(run, pkg)),
+    version: (pkg) => (options.sourcePackages ? sourceVersion(run, pkg) : binaryVersion(run, pkg)),
     async download(pkg, toDirectory) {
       await mkdir(toDirectory, { recursive: true })
       const what = `package ${pkg}`

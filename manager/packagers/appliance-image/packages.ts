@@ -17,8 +17,12 @@ export interface PackageDeps {
 }
 
 /** The .deb files of a lock: from the cache, else from the archive. sha256 -> path. Throws ApplianceImageError naming what cannot be had, ArchiveError without any archive. */
-export async function getPackages(lock: Lock, packages: readonly LockedPackage[], deps: PackageDeps): Promise<Map<string, string>> {
-  const directory = join(deps.workDirectory, 'debs')
+export async function getPackages(
+  lock: Lock,
+  packages: readonly LockedPackage[],
+  { apt, signal, workDirectory }: PackageDeps,
+): Promise<Map<string, string>> {
+  const directory = join(workDirectory, 'debs')
   await mkdir(directory, { recursive: true })
   const at = ({ sha256 }: LockedPackage) => join(directory, `${sha256}.deb`)
   const missing: LockedPackage[] = []
@@ -26,9 +30,9 @@ export async function getPackages(lock: Lock, packages: readonly LockedPackage[]
   for (const backports of [false, true]) {
     const wanted = missing.filter((one) => (one.backports ?? false) === backports)
     if (wanted.length === 0) continue
-    await withWorkDirectory(deps.workDirectory, 'fetch', (work) =>
+    await withWorkDirectory(workDirectory, 'fetch', (work) =>
       withPrivateApt(
-        { ...deps, suite: lock.suite, architecture: lock.architecture, components: COMPONENTS, backports },
+        { apt, signal, workDirectory, suite: lock.suite, architecture: lock.architecture, components: COMPONENTS, backports },
         async (archive) => {
           const files = await archive.downloadExactly(wanted, work).catch((cause: unknown) => {
             if (!(cause instanceof ArchiveError)) throw cause
