@@ -83,7 +83,7 @@ test('bad input names the field and spends nothing; a form of another page is no
 })
 
 test('two scripts that use the link at once: one gets the key, the other is told that it is spent', async () => {
-  const answers = await Promise.all([post('/setup', { ...owner, token: token() }), post('/setup', { ...owner, token: token() })])
+  const answers = await Promise.all([1, 2].map(() => post('/setup', { ...owner, token: token(), apiKey: true })))
   expect(answers.map((answer) => answer.status).sort()).toEqual([201, 410])
   const made = (await answers.find((answer) => answer.status === 201)?.json()) as { apiKey: string; organisation: string }
   apiKey = made.apiKey
@@ -91,6 +91,35 @@ test('two scripts that use the link at once: one gets the key, the other is told
   await expect(stat(join(directory, 'setup-link'))).rejects.toThrow('ENOENT')
   expect(await prepare()).toBeUndefined()
   expect(await code(await app.request(`/setup?token=${token()}`))).toEqual([410, 'setup-spent'])
+})
+
+test('who sets up by the page gets no key, so that none is left that nobody ever saw', async () => {
+  const fresh = await openStore(':memory:')
+  const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
+  const clock = steppedClock(1)
+  const auth = createAuth({
+    db: fresh,
+    secret: 's'.repeat(43),
+    baseUrl: 'https://a.example',
+    trustedOrigins: [],
+    random,
+    clock,
+    log: silentLog,
+  })
+  await auth.migrate()
+  const setup = createSetup({ db: fresh, auth, file: join(directory, 'other-link'), url: 'https://a.example', random, clock })
+  const { app: other, close: end } = await startHarness({ db: fresh, engines: { auth, setup } }).then((one) => ({
+    app: one.manager.app,
+    ...one,
+  }))
+  const secret = new URL((await setup.prepare()) ?? '').searchParams.get('token')
+  const headers = { 'content-type': 'application/json' }
+  const answer = await other.request('/setup', { method: 'POST', headers, body: JSON.stringify({ ...owner, token: secret }) })
+  expect(answer.status).toBe(201)
+  const made = (await answer.json()) as { organisation: string }
+  expect(made).not.toHaveProperty('apiKey')
+  expect(await auth.keys.list(made.organisation)).toEqual([])
+  await end()
 })
 
 test('the key works both ways; another or a changed one does not', async () => {

@@ -10,6 +10,7 @@ const Owner = z.strictObject({
   password: z.string().min(12, 'expected at least 12 characters').max(256),
   name: z.string().min(1).max(100),
   organisation: z.string().min(1).max(100),
+  apiKey: z.boolean().default(false),
 })
 
 /** `/setup`, for the console's page and for scripts. Open, because the token in the link is the right to use it. */

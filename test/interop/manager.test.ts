@@ -112,6 +112,7 @@ test('the first start says where everything is, and the link leads to a key', as
     password: 'correct horse battery',
     name: 'Ada',
     organisation: 'Acme',
+    apiKey: true,
   })
   key = done.apiKey
   expect((await ask('GET', '/api/v1/whoami')).scopes).toContain('admin')

@@ -86,7 +86,7 @@ export async function setUp(url: string, token: string): Promise<string> {
   const answer = await fetch(`${url}/setup`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ token, email: LAB_EMAIL, password: LAB_PASSWORD, name: 'Lab', organisation: 'Lab' }),
+    body: JSON.stringify({ token, email: LAB_EMAIL, password: LAB_PASSWORD, name: 'Lab', organisation: 'Lab', apiKey: true }),
   })
   const text = await answer.text()
   if (answer.status !== 201) throw new ApiError('POST /setup', answer.status, text)
