@@ -114,6 +114,20 @@ test('bodies that are no JSON, say so', async () => {
   expect(await raw({})).toEqual([400, 'invalid'])
 })
 
+test('what is too large says where and by how much: the script at its field, the whole body as such, also when nobody told its length', async () => {
+  const script = (characters: number) => ({ name: 'large', kind: 'bash', text: 'x'.repeat(characters) })
+  expect((await h.ask('POST', '/scripts', script(262_145))).body.errors).toEqual([
+    { field: 'text', message: '262,145 characters are too many; expected at most 262,144 (fetch what is larger by URL)' },
+  ])
+  expect((await h.ask('POST', '/runs', { selector: '', text: 'x'.repeat(262_145) })).body.errors[0].field).toBe('text')
+  const body = [{ field: 'body', message: 'expected at most 1 MiB (1,048,576 bytes)' }]
+  expect((await h.ask('POST', '/scripts', script(1_100_000))).body).toMatchObject({ status: 413, errors: body })
+  const chunked = new Blob([JSON.stringify(script(1_100_000))]).stream()
+  const headers = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
+  const init: RequestInit & { duplex: 'half' } = { method: 'POST', headers, body: chunked, duplex: 'half' }
+  expect(await (await h.manager.app.request('/api/v1/scripts', init)).json()).toMatchObject({ status: 413, errors: body })
+})
+
 test('a name that is taken, and a change to what somebody else changed, are conflicts', async () => {
   expect((await h.ask('POST', '/sites', { name: 'taken' })).body.code).toBe('name-taken')
   expect((await h.ask('PATCH', '/sites/taken', { revision: 7, tags: {} })).body).toMatchObject({ status: 409, code: 'revision-stale' })

@@ -80,7 +80,7 @@ async function add({ api }: Manager, name: string, file: string, options: JsonOp
   }
   const json = { name: before?.name ?? name, kind, text }
   const made = before
-    ? await (await api.scripts.scripts[':id'].$put({ param: { id: before.id }, json })).json()
+    ? await (await api.scripts.scripts[':id'].$put({ param: { id: before.id }, json: { ...json, version: before.version } })).json()
     : await (await api.scripts.scripts.$post({ json })).json()
   if (options.json) return printer.value(made)
   printer.line(`${made.name} is now at version ${made.version}`)

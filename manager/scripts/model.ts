@@ -1,12 +1,12 @@
+import { ScriptText } from '@bridgehead/shared/model/script-text.ts'
 import { ArtifactRef, CpuArch, ProfileTarget, ScriptKind } from '@bridgehead/shared/model/state.ts'
 import { z } from 'zod'
 
 const Name = z.string().min(1).max(100)
 const Reference = z.string().min(1).max(100)
 
-export const NewScript = z.strictObject({ name: Name, kind: ScriptKind, text: z.string().max(262_144) })
+export const NewScript = z.strictObject({ name: Name, kind: ScriptKind, text: ScriptText })
 export type NewScript = z.output<typeof NewScript>
-
 /** What a PUT was made from: it is refused when there is a newer version by now. */
 const base = { version: z.int().positive().optional() }
 export const PutScript = NewScript.extend(base)

@@ -1,3 +1,4 @@
+import { ScriptText } from '@bridgehead/shared/model/script-text.ts'
 import { Selector } from '@bridgehead/shared/model/tags.ts'
 import { z } from 'zod'
 
@@ -6,7 +7,7 @@ export const NewRun = z
     /** A bash script by id or name ... */
     script: z.string().min(1).max(100).optional(),
     /** ... or its text. */
-    text: z.string().min(1).max(262_144).optional(),
+    text: ScriptText.min(1).optional(),
     /** Hosts by selector ... */
     selector: Selector.optional(),
     /** ... or by id. */

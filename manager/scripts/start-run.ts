@@ -1,6 +1,7 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
 import type { NewId } from '@bridgehead/shared/ids.ts'
 import type { Command } from '@bridgehead/shared/model/command.ts'
+import { tooLong } from '@bridgehead/shared/model/script-text.ts'
 import { invalidField, Problem } from '../engines/http/problem.ts'
 import type { Tx } from '../engines/store/store.ts'
 import { findScript } from './records.ts'
@@ -26,8 +27,6 @@ export interface StartRunDeps {
 
 /** One order carries so many hosts at most. */
 const HOSTS_PER_ORDER = 1_000
-/** What a command may hold (shared/model/command.ts). */
-const MAX_TEXT_CHARS = 262_144
 
 /** Rows for the run and each of its hosts, and one signed order per site; all or nothing. Returns the run's id. Throws Problem. */
 export async function startRun(tx: Tx, deps: StartRunDeps, organisation: string, actor: string, run: NewRun): Promise<string> {
@@ -60,8 +59,8 @@ export async function startRun(tx: Tx, deps: StartRunDeps, organisation: string,
       if (!first) continue
       const variables = { site: { id: first.site, name: first.siteName, tags: first.siteTags }, vars: run.vars }
       const rendered = script ? render(text, variables) : text
-      if (rendered.length > MAX_TEXT_CHARS)
-        throw invalidField(['script'], `it renders to ${rendered.length} characters; expected at most ${MAX_TEXT_CHARS}`)
+      const why = tooLong(rendered.length)
+      if (why !== undefined) throw invalidField(['script'], `once rendered: ${why}`)
       const runs = group.map((target) => ({ run: newId(), host: target.id }))
       await tx
         .insertInto('run_hosts')

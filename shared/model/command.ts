@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SCRIPT_CHARACTERS } from './script-text.ts'
 
 /** A one-shot order to a site. At-least-once on the wire; the appliance remembers ids, so that its effect happens once. */
 export const Command = z.object({
@@ -17,7 +18,7 @@ export const Command = z.object({
         .min(1)
         .max(10_000),
       /** Bash text, already rendered. */
-      text: z.string().max(262_144),
+      text: z.string().max(SCRIPT_CHARACTERS),
       user: z.string().default('root'),
       timeoutSeconds: z.int().min(1).max(86_400).default(600),
     }),

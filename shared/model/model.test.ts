@@ -50,7 +50,7 @@ for (const [selector, expected, understood] of [
   ['region=nuremberg,,rack', 'selector term "": expected key', 'region=nuremberg,'],
   ['region=new york', 'expected key', 'region=new'],
   ['=x', 'expected key', ''],
-  ['role)', 'do not match at character 5', 'role'],
+  ['role)', 'do not match, at character 5', 'role'],
 ] as const)
   test(`selector "${selector}" is refused with its reason and its place`, () => {
     expect(Selector.safeParse(selector).error?.issues[0]?.message).toContain(expected)

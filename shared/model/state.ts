@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { bounds, Cidr4, contains, Ipv4, ipv4ToNumber, Mac, overlaps } from './address.ts'
 import { MaintenanceWindow } from './maintenance.ts'
+import { SCRIPT_CHARACTERS } from './script-text.ts'
 import { Tags } from './tags.ts'
 
 /** Protocol of every document between manager and appliance. A manager serves sites at N, N-1 and N-2. */
@@ -167,7 +168,7 @@ export const Script = z.object({
   name: z.string(),
   version: z.int().positive(),
   kind: ScriptKind,
-  text: z.string().max(262_144),
+  text: z.string().max(SCRIPT_CHARACTERS),
 })
 export type Script = z.infer<typeof Script>
 

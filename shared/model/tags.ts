@@ -31,6 +31,9 @@ export class SelectorError extends Error {
   }
 }
 
+/** What is wrong, and where, counted from 1. */
+export const placed = (error: SelectorError): string => `${error.message}, at character ${error.at + 1}`
+
 /**
  * Parses `region=nuremberg,role in (edge,db),role notin (gpu),!spare,rack,zone!=b`. An empty text matches everything.
  * Throws SelectorError, which names the term, what was expected, and where.
@@ -83,7 +86,7 @@ export const Selector = z.string().superRefine((text, context) => {
   try {
     parseSelector(text)
   } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message })
+    context.addIssue({ code: 'custom', message: error instanceof SelectorError ? placed(error) : String(error) })
   }
 })
 
@@ -113,7 +116,7 @@ function splitTerms(text: string): { raw: string; from: number }[] {
       terms.push({ raw: text.slice(from, at), from })
       from = at + 1
     }
-    if (depth < 0 || depth > 1) throw new SelectorError(`selector "${text}": parentheses do not match at character ${at + 1}`, at)
+    if (depth < 0 || depth > 1) throw new SelectorError(`selector "${text}": parentheses do not match`, at)
   }
   if (depth !== 0) throw new SelectorError(`selector "${text}": a closing parenthesis is missing`, opened)
   terms.push({ raw: text.slice(from), from })

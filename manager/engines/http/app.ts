@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
-import { HTTPException } from 'hono/http-exception'
+import type { BlankSchema, Schema } from 'hono/types'
 import type { z } from 'zod'
 import { Problem, problemOf } from './problem.ts'
 import { allows, type Principal, type Scope } from './scope.ts'
@@ -14,9 +14,9 @@ export interface AppEnv {
 }
 export type App = OpenAPIHono<AppEnv>
 
-/** A part of the API; `api/` mounts it. Wrong input becomes a problem that names the fields. */
-export function newApp(): App {
-  return new OpenAPIHono<AppEnv>({
+/** A part of the API; `api/` mounts it. Wrong input becomes a problem that names the fields. `S`: what a client is to know of it beforehand. */
+export function newApp<S extends Schema = BlankSchema>() {
+  return new OpenAPIHono<AppEnv, S>({
     defaultHook(result) {
       if (result.success) return
       const within = { json: undefined, query: 'query', param: 'path' }[result.target as string] ?? undefined
@@ -63,7 +63,8 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
 }
 
 export const tooLarge = () => {
-  throw new HTTPException(413, { message: 'expected at most 1 MiB' })
+  const message = 'expected at most 1 MiB (1,048,576 bytes)'
+  throw new Problem('too-large', `body: ${message}`, { errors: [{ field: 'body', message }] })
 }
 
 function security(scope: Scope | 'any') {
