@@ -9,6 +9,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { type App, type AppEnv, jsonOnly, requires, tooLarge } from '../engines/http/app.ts'
+import { compressed } from '../engines/http/compressed.ts'
 import { asProblem, PROBLEMS, Problem, problemResponse } from '../engines/http/problem.ts'
 import { type Principal, SCOPES } from '../engines/http/scope.ts'
 
@@ -44,6 +45,7 @@ export function createApi({ principal, audited, authHandler, parts, outside, ver
   answerErrors(app, log)
   app.use(safeHeaders)
   app.use(secureCookies)
+  app.use(`${API}/*`, compressed)
   app.use(audited)
   const unlessUpload =
     (middleware: MiddlewareHandler): MiddlewareHandler =>
