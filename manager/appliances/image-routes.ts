@@ -76,7 +76,7 @@ const LARGEST_FILE_BYTES = 2 * 1024 ** 3
 
 /** `/appliance-images`: the catalogue, building, and taking in what was built elsewhere. */
 export function imageRoutes<R>({ bucket, images, jobs, kinds, builder, clock }: ImageRouteDeps<R>) {
-  const room: RequestRoom<Known, ApplianceImage> = {
+  const room: RequestRoom<'appliance-images', Known, ApplianceImage> = {
     ...{ path: 'appliance-images', tag: 'appliance images', scope: 'images', one: 'image', many: 'images of the appliance', jobs, clock },
     forget: 'Forget the request, and an image that was taken in; sites and releases that use it keep it',
     shape: ApplianceImage,

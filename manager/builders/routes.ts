@@ -92,7 +92,7 @@ export function builderRoutes({ bucket, jobs, kinds, clock, sources, signingKey 
     return { downloads: Object.fromEntries(await Promise.all(links)) }
   }
 
-  const room: RequestRoom<AskedBuild, Build> = {
+  const room: RequestRoom<'builds', AskedBuild, Build> = {
     ...{ path: 'builds', tag: 'builds', scope: 'builds', one: 'build', many: 'builds', shape: Build, jobs, clock },
     forget: 'Forget it; what was made with it stays',
     requests: requestsIn(bucket, 'asked-builds', AskedBuild),

@@ -27,7 +27,7 @@ const create = operation('images:write', {
 
 /** `/images`: the door of this room. */
 export function packagerRoutes({ bucket, apt, jobs, kinds, clock, workDirectory }: PackagerDeps) {
-  const room: RequestRoom<ImageRequest, Image> = {
+  const room: RequestRoom<'images', ImageRequest, Image> = {
     ...{ path: 'images', tag: 'images', scope: 'images', one: 'image', many: 'host images', shape: Image, jobs, clock },
     forget: 'Forget it; profiles that use it keep it',
     requests: requestsIn(bucket, 'images', ImageRequest),

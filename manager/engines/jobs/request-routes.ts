@@ -1,15 +1,17 @@
 import type { Clock } from '@bridgehead/shared/clock.ts'
+import type { BlankInput } from 'hono/types'
+import type { JSONParsed } from 'hono/utils/types'
 import { z } from 'zod'
-import { type App, json, NOTHING, newApp, operation } from '../http/app.ts'
+import { json, NOTHING, newApp, operation } from '../http/app.ts'
 import { type Note, resumeId, streamNotes } from '../http/follow.ts'
 import { notFound } from '../http/problem.ts'
 import type { Jobs } from './jobs.ts'
 import type { Asked, Progress, Requests } from './requests.ts'
 
 /** One room where things are asked for that a job makes. `S` is what the API shows of one. */
-export interface RequestRoom<T extends Asked, S extends Asked & Progress> {
+export interface RequestRoom<P extends string, T extends Asked, S extends Asked & Progress> {
   /** Such as `images`: `/images`, `/images/{hash}` and so on. */
-  path: string
+  path: P
   tag: string
   /** Reading needs `{scope}:read`, the rest `{scope}:write`. */
   scope: 'images' | 'builds' | 'media'
@@ -44,7 +46,7 @@ export async function requestOf<T extends Asked>(
 
 /** Keeps the request, and calls `enqueue` unless it is ready or under way. What failed or was cancelled is made anew. */
 export async function ask<T extends Asked, S extends Asked & Progress>(
-  { requests, show, more }: Pick<RequestRoom<T, S>, 'requests' | 'show' | 'more'>,
+  { requests, show, more }: Pick<RequestRoom<string, T, S>, 'requests' | 'show' | 'more'>,
   organisation: string,
   wish: T,
   enqueue: () => Promise<unknown>,
@@ -58,13 +60,13 @@ export async function ask<T extends Asked, S extends Asked & Progress>(
 }
 
 /** List, get, follow, cancel and forget: what each such room has. How to ask differs, so that the room describes it. */
-export function requestRoutes<T extends Asked, S extends Asked & Progress>(room: RequestRoom<T, S>): App {
+export function requestRoutes<P extends string, T extends Asked, S extends Asked & Progress>(room: RequestRoom<P, T, S>) {
   const { requests, jobs, show } = room
   const op = operations(room)
   const mine = (c: { get(key: 'principal'): { organisation: string } }, hash: string) =>
     requestOf(room, c.get('principal').organisation, hash)
 
-  const app = newApp()
+  const app = newApp<RoomSchema<P, S>>()
   app.openapi(op.list, async (c) => {
     const items = await Promise.all((await requests.list(c.get('principal').organisation)).map(show))
     return c.json({ items }, 200)
@@ -100,7 +102,7 @@ export function requestRoutes<T extends Asked, S extends Asked & Progress>(room:
 
 /** Its new lines and its state at each change; once at least, also without a job: ready since long, or lost. */
 async function* progressNotes<T extends Asked, S extends Asked & Progress>(
-  { jobs, show, one }: Pick<RequestRoom<T, S>, 'jobs' | 'show' | 'one'>,
+  { jobs, show, one }: Pick<RequestRoom<string, T, S>, 'jobs' | 'show' | 'one'>,
   request: T,
   after: number,
   signal: AbortSignal,
@@ -119,7 +121,27 @@ async function* progressNotes<T extends Asked, S extends Asked & Progress>(
   if (!signal.aborted) yield* news()
 }
 
-function operations<T extends Asked, S extends Asked & Progress>({ path, tag, scope, one, many, forget, shape }: RequestRoom<T, S>) {
+/** The same for typed clients: what an answer holds is a room's own matter, which hono does not carry through a function by itself. */
+type RoomSchema<P extends string, S> = {
+  [path in `/${P}`]: { $get: Read<BlankInput, { items: S[] }> }
+} & {
+  [path in `/${P}/:hash`]: { $get: Read<OfHash, S>; $delete: Done }
+} & {
+  [path in `/${P}/:hash/cancel`]: { $post: Done }
+}
+type OfHash = { param: { hash: string } }
+type Read<I, O> = { input: I; output: JSONParsed<O>; outputFormat: 'json'; status: 200 }
+type Done = { input: OfHash; output: null; outputFormat: 'body'; status: 204 }
+
+function operations<P extends string, T extends Asked, S extends Asked & Progress>({
+  path,
+  tag,
+  scope,
+  one,
+  many,
+  forget,
+  shape,
+}: RequestRoom<P, T, S>) {
   const read = `${scope}:read` as const
   const write = `${scope}:write` as const
   const tags = [tag]

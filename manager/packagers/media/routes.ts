@@ -101,7 +101,7 @@ const op = {
 /** `/media`: the door of this room. The short links' own door is `linkRoutes`. */
 export function mediaRoutes(deps: MediaRoutesDeps) {
   const { bucket, jobs, kinds, links, clock, publicUrl } = deps
-  const room: RequestRoom<MediaRequest, Media> = {
+  const room: RequestRoom<'media', MediaRequest, Media> = {
     ...{ path: 'media', tag: 'media', scope: 'media', one: 'media', many: 'boot media', shape: Media, jobs, clock },
     forget: 'Forget them, and their links',
     requests: requestsIn(bucket, 'media-requests', MediaRequest),
