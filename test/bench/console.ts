@@ -1,6 +1,6 @@
-import { newId } from '@bridgehead/shared/ids.ts'
 import { openBrowser, type Page } from '../lab/browser.ts'
 import { startConsole } from '../lab/console.ts'
+import { hostRow } from '../lab/many-hosts.ts'
 import { type BenchRow, row } from './harness.ts'
 
 const HOSTS = 10_000
@@ -112,35 +112,5 @@ async function startManager() {
       }
     },
     close: server.close,
-  }
-}
-
-const ROLES = ['edge', 'till', 'camera', 'db'] as const
-
-function hostRow(organisation: string, site: string, index: number) {
-  return {
-    id: newId(),
-    organisation,
-    site,
-    name: `host-${index}`,
-    tags: JSON.stringify({ role: ROLES[index % ROLES.length], rack: index % 2 ? 'a' : 'b', ...(index % 7 ? {} : { spare: '' }) }),
-    uuid: null,
-    serial: `S${index}`,
-    facts: JSON.stringify({ macs: [], vendor: 'LENOVO', product: 'ThinkCentre M720q', platform: 'uefi-x86_64' }),
-    decided: 1,
-    approved: 1,
-    retired: 0,
-    status: 'ready',
-    why: null,
-    ip: null,
-    profile: null,
-    intent: null,
-    host_keys: '[]',
-    address: `192.168.1.${index % 250}`,
-    lan: 'main',
-    rule: null,
-    revision: 1,
-    first_seen: Date.now(),
-    last_seen: Date.now(),
   }
 }

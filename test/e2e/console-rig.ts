@@ -82,20 +82,26 @@ export async function firstRun({ page, link }: ConsoleRig): Promise<Record<strin
 /** Starts the site's appliance with that file; what the console cannot be asked for yet is asked by an API key that a person makes. */
 export async function enrol(rig: ConsoleRig, config: Record<string, unknown>, target: Target): Promise<Stack> {
   const { lab, manager, page } = rig
-  const [place] = lab.sites
-  if (!place) throw new Error('the lab has no site')
-  const { main } = await buildAppliance({ outdir: join(lab.directory, 'appliance'), arch: process.arch === 'arm64' ? 'arm64' : 'x64' })
-  const appliance = createAppliance(lab, { node: place.appliance, index: place.index, bundle: main, config })
-  appliance.start()
+  const place = await startAppliance(rig, config)
   const made = await page.request.post(`${manager.url}/api/v1/api-keys`, { data: { name: 'test', scopes: ['admin'] } })
   const api = createApi({ url: manager.url, key: z.object({ key: z.string() }).parse(await made.json()).key })
   await api.send('POST', '/profiles', { name: 'debian', targets: { x86_64: target } }, Id)
   const { items } = await api.get('/sites', z.object({ items: z.array(Id.extend({ name: z.string() })) }))
   const site = items.find(({ name }) => name === 'site1')
   if (!site) throw new Error('the console made no site1')
-  const stack: Stack = { lab, manager, api, sites: [{ ...site, lab: place, appliance }], close: lab.close }
+  const stack: Stack = { lab, manager, api, sites: [{ ...site, ...place }], close: lab.close }
   for (const one of stack.sites) await applied(api, one)
   return stack
+}
+
+/** The appliance of the rig's one site, with its bridgehead.json. */
+export async function startAppliance({ lab }: ConsoleRig, config: Record<string, unknown>) {
+  const [place] = lab.sites
+  if (!place) throw new Error('the lab has no site')
+  const { main } = await buildAppliance({ outdir: join(lab.directory, 'appliance'), arch: process.arch === 'arm64' ? 'arm64' : 'x64' })
+  const appliance = createAppliance(lab, { node: place.appliance, index: place.index, bundle: main, config })
+  appliance.start()
+  return { lab: place, appliance }
 }
 
 /** Approves the machine that the console shows as waiting, gives it the profile and wishes it installed. All by the pages. */

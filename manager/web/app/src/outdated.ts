@@ -15,7 +15,8 @@ export function outdatedBy({ kind, host, site, data }: LiveFact): string[][] {
   if (kind === 'run.output' || kind.startsWith('run.')) return [['runs']]
   if (kind === 'boot.stage') return host === null ? [['hosts']] : [['hosts', host]]
   const keys: string[][] = [['sites', site], ['sites']]
-  if (host !== null || kind.startsWith('dhcp.')) keys.push(['hosts'])
+  if (host !== null || kind.startsWith('dhcp.')) keys.push(['hosts'], ['hosts', 'of-site', site])
+  if (host !== null) keys.push(['hosts', host])
   // settings that came to a box may tell of a release, too
   if (kind.startsWith('appliance.') || kind === 'state.applied') keys.push(['rollouts'])
   return typeof data.run === 'string' ? [...keys, ['runs']] : keys

@@ -72,9 +72,21 @@ test('a host that nobody approved waits, whatever else is known of it', () => {
 test('a fact makes only that old which it is about', () => {
   const fact = { seq: 1, site: 's', host: 'h', data: {} }
   expect(outdatedBy({ ...fact, kind: 'boot.stage' })).toEqual([['hosts', 'h']])
+  expect(outdatedBy({ ...fact, kind: 'host.status' })).toEqual([
+    ['sites', 's'],
+    ['sites'],
+    ['hosts'],
+    ['hosts', 'of-site', 's'],
+    ['hosts', 'h'],
+  ])
   expect(outdatedBy({ ...fact, kind: 'run.output' })).toEqual([['runs']])
   expect(outdatedBy({ ...fact, host: null, kind: 'state.applied' })).toEqual([['sites', 's'], ['sites'], ['rollouts']])
-  expect(outdatedBy({ ...fact, host: null, kind: 'dhcp.pool-full' })).toEqual([['sites', 's'], ['sites'], ['hosts']])
+  expect(outdatedBy({ ...fact, host: null, kind: 'dhcp.pool-full' })).toEqual([
+    ['sites', 's'],
+    ['sites'],
+    ['hosts'],
+    ['hosts', 'of-site', 's'],
+  ])
 })
 
 test('problems are shown at the field that they name, and only the rest elsewhere', () => {
@@ -112,7 +124,10 @@ test('tags are read line by line, and a wrong line is named', () => {
 
 test('a selector that is none says why and filters nothing away by mistake', () => {
   expect(readSelector('role=edge').terms).toHaveLength(1)
-  expect(readSelector('role in (edge').why).toContain('closing parenthesis')
+  expect(readSelector('role in (edge').wrong).toEqual({
+    why: 'selector "role in (edge": a closing parenthesis is missing, at character 9',
+    at: 8,
+  })
 })
 
 test('the usual time of a stage is the median of earlier boots; the last stage has none', () => {

@@ -23,6 +23,7 @@ import { Link } from './parts/link.tsx'
 import { SignInForm } from './parts/sign-in-form.tsx'
 import { useSignedOut } from './parts/signed-out.ts'
 import { Status } from './parts/status.tsx'
+import classes from './shell.module.css'
 
 const NAVIGATION = [
   ['/', 'Overview'],
@@ -53,12 +54,15 @@ export function Shell() {
 
 function Frame({ name, organisation, admin }: { name: string; organisation: string; admin: boolean }) {
   const [opened, { toggle, close }] = useDisclosure(false)
-  const live = useLive()
   const signedOut = useSignedOut()
+  const live = useLive(signedOut)
   const queries = useQueryClient()
   const path = useRouterState({ select: (state) => state.location.pathname })
   return (
     <LiveState value={live}>
+      <a href="#content" className={classes.skip}>
+        Skip to the page
+      </a>
       <AppShell header={{ height: 52 }} navbar={{ width: 200, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding="lg">
         <AppShell.Header px="md">
           <Group h="100%" justify="space-between" wrap="nowrap">
@@ -91,7 +95,7 @@ function Frame({ name, organisation, admin }: { name: string; organisation: stri
             <NavLink href="/api/v1/reference" label="API reference" />
           </nav>
         </AppShell.Navbar>
-        <AppShell.Main maw={1500}>
+        <AppShell.Main maw={1500} id="content" className={classes.page} tabIndex={-1}>
           <Outlet />
         </AppShell.Main>
       </AppShell>

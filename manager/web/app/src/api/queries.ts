@@ -27,6 +27,12 @@ export const hostsQuery = queryOptions({
   queryKey: ['hosts'],
   queryFn: async () => (await (await api.hosts.hosts.$get({ query: {} })).json()).items,
 })
+/** Of one site alone. */
+export const siteHostsQuery = (site: string) =>
+  queryOptions({
+    queryKey: ['hosts', 'of-site', site],
+    queryFn: async () => (await (await api.hosts.hosts.$get({ query: { site } })).json()).items,
+  })
 export const hostQuery = (id: string) =>
   queryOptions({
     queryKey: ['hosts', id],

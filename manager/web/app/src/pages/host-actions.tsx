@@ -1,8 +1,9 @@
-import { Button, Group, Menu, Stack } from '@mantine/core'
+import { Button, Group, Stack } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
+import { MoreMenu } from '../parts/more-menu.tsx'
 import { ProblemAlert } from '../parts/page.tsx'
 import { useSave } from '../parts/use-save.ts'
 import type { Host } from '../verdict.ts'
@@ -45,17 +46,12 @@ export function HostActions({ host }: { host: Host }) {
             Take back: {host.intent.kind}
           </Button>
         )}
-        <Menu position="bottom-end">
-          <Menu.Target>
-            <Button variant="default">More</Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item onClick={() => intend.mutate('local-disk')}>Boot from its disk next time</Menu.Item>
-            <Menu.Item color="red" onClick={forget.open}>
-              Forget this machine ...
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
+        <MoreMenu
+          acts={[
+            { label: 'Boot from its disk next time', act: () => intend.mutate('local-disk') },
+            { label: 'Forget this machine ...', grave: true, act: forget.open },
+          ]}
+        />
       </Group>
       {error && <ProblemAlert error={error} />}
       <ConfirmByName

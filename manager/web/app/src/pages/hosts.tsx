@@ -1,5 +1,5 @@
 import { matches } from '@bridgehead/shared/model/tags.ts'
-import { Button, Chip, Group, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Chip, Group, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useDeferredValue, useMemo, useState } from 'react'
@@ -8,6 +8,7 @@ import { hostsQuery } from '../api/queries.ts'
 import { LinkButton } from '../parts/link.tsx'
 import { Empty, Loaded, Page, ProblemAlert } from '../parts/page.tsx'
 import { readSelector } from '../parts/selector.ts'
+import { SelectorInput } from '../parts/selector-input.tsx'
 import { useSave } from '../parts/use-save.ts'
 import type { Host } from '../verdict.ts'
 import { HostTable } from './host-table.tsx'
@@ -45,10 +46,10 @@ function Hosts({ hosts }: { hosts: Host[] }) {
   const [typed, setTyped] = useState(selector)
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const wanted = useDeferredValue(typed)
-  const { terms, why } = useMemo(() => readSelector(wanted), [wanted])
+  const { terms, wrong } = useMemo(() => readSelector(wanted), [wanted])
   const shown = useMemo(
-    () => (why === undefined ? hosts.filter((host) => FILTERS[filter].keeps(host) && matches(terms, host.effectiveTags)) : []),
-    [hosts, filter, terms, why],
+    () => (wrong === undefined ? hosts.filter((host) => FILTERS[filter].keeps(host) && matches(terms, host.effectiveTags)) : []),
+    [hosts, filter, terms, wrong],
   )
   const counts = useMemo(
     () =>
@@ -69,14 +70,12 @@ function Hosts({ hosts }: { hosts: Host[] }) {
       answer={`${counts.ready} of ${counts.all} machines ready${waiting > 0 ? `; ${waiting} ${waiting === 1 ? 'waits' : 'wait'} for you` : ''}.`}
     >
       <Stack gap="sm">
-        <TextInput
+        <SelectorInput
           label="Filter by tags"
           placeholder="site=shop-7, role in (edge,db), !spare"
           value={typed}
-          error={why}
           onChange={(event) => setTyped(event.currentTarget.value)}
           onBlur={() => void navigate({ to: '/hosts', search: { selector: typed || undefined, status }, replace: true })}
-          spellCheck={false}
           maw={560}
         />
         <Chip.Group

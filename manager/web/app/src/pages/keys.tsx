@@ -25,6 +25,7 @@ import { FormEnd } from '../parts/form-end.tsx'
 import { ListTable } from '../parts/list-table.tsx'
 import { Loaded, Page, Section } from '../parts/page.tsx'
 import { RemoveButton } from '../parts/remove-button.tsx'
+import { SelectorInput } from '../parts/selector-input.tsx'
 import { shortKey } from '../parts/short-key.ts'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -117,7 +118,7 @@ function NewSshKey({ done }: { done(): void }) {
           spellCheck={false}
           {...form.getInputProps('publicKey')}
         />
-        <TextInput label="Sites" description="A selector over sites' tags; empty means all." {...form.getInputProps('sites')} />
+        <SelectorInput label="Sites" description="A selector over sites' tags; empty means all." {...form.getInputProps('sites')} />
         <FormEnd save={save} shown={['name', 'publicKey', 'sites']}>
           Add it
         </FormEnd>

@@ -9,6 +9,7 @@ import { boardName } from '../parts/board.ts'
 import { Unshown } from '../parts/form-end.tsx'
 import { LinkButton } from '../parts/link.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
+import { SelectorInput } from '../parts/selector-input.tsx'
 import { useNow } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
 import { nameList, type RolloutWish, rolloutOf, takers, WEEKDAYS } from './rollout-plan.ts'
@@ -84,13 +85,12 @@ function Order({ releases }: { releases: readonly Choice[] }) {
             {...form.getInputProps('release')}
             maw={420}
           />
-          <TextInput
+          <SelectorInput
             label="Sites"
             description="A selector over sites' tags; empty means all with such a box."
             placeholder="region=nuremberg, !pilot"
             spellCheck={false}
             {...form.getInputProps('selector')}
-            error={form.errors.selector ?? why}
           />
           <Text size="sm" role="status">
             {all.length === 0

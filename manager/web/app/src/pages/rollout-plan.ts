@@ -39,10 +39,10 @@ interface Box {
 
 /** Sites with a box of this board, and those of them that the selector takes, by name. Pure. */
 export function takers(selector: string, board: string | undefined, boxes: readonly Box[]): { all: string[]; taken: Box[]; why?: string } {
-  const { terms, why } = readSelector(selector)
+  const { terms, wrong } = readSelector(selector)
   const all = boxes.filter((box) => box.board === board)
-  const taken = why === undefined ? all.filter(({ name, tags }) => matches(terms, { ...tags, site: name })) : []
-  return { all: all.map(({ name }) => name), taken, ...(why === undefined ? {} : { why }) }
+  const taken = wrong === undefined ? all.filter(({ name, tags }) => matches(terms, { ...tags, site: name })) : []
+  return { all: all.map(({ name }) => name), taken, ...(wrong === undefined ? {} : { why: wrong.why }) }
 }
 
 /** What a wave takes, in words; `total` sites are in the rollout. Which ones a share takes, the manager decides. Pure. */
@@ -51,8 +51,8 @@ export function waveWords(wave: Pick<WaveWish, 'kind' | 'percent' | 'selector'>,
     const upTo = Math.ceil((taken.length * Number(wave.percent)) / 100)
     return Number(wave.percent) >= 100 ? 'all that are left' : `until ${upTo} of ${taken.length} have it`
   }
-  const { terms, why } = readSelector(wave.selector)
-  if (why !== undefined) return ''
+  const { terms, wrong } = readSelector(wave.selector)
+  if (wrong !== undefined) return ''
   return nameList(taken.filter(({ name, tags }) => matches(terms, { ...tags, site: name })).map(({ name }) => name))
 }
 

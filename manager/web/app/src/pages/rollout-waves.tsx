@@ -1,9 +1,9 @@
 import type { Tags } from '@bridgehead/shared/model/tags.ts'
-import { Button, Group, NumberInput, SegmentedControl, Text, TextInput } from '@mantine/core'
+import { Button, Group, NumberInput, SegmentedControl, Text } from '@mantine/core'
 import type { UseFormReturnType } from '@mantine/form'
 import { randomId } from '@mantine/hooks'
 import { Section } from '../parts/page.tsx'
-import { readSelector } from '../parts/selector.ts'
+import { SelectorInput } from '../parts/selector-input.tsx'
 import { type RolloutWish, waveWords } from './rollout-plan.ts'
 
 /** The waves of a rollout, in their order: each a share of all sites, or those with some tags. */
@@ -32,7 +32,6 @@ export function WavesField({
       }
     >
       {waves.map((wave, index) => {
-        const { why } = wave.kind === 'selector' ? readSelector(wave.selector) : { why: undefined }
         return (
           <Group key={wave.key} align="flex-start" role="group" aria-label={`Wave ${index + 1}`} gap="sm">
             <Text size="sm" fw={500} w={56} mt={8}>
@@ -56,13 +55,11 @@ export function WavesField({
                 {...form.getInputProps(`waves.${index}.percent`)}
               />
             ) : (
-              <TextInput
+              <SelectorInput
                 aria-label={`Tags of wave ${index + 1}`}
                 placeholder="ring=canary"
-                spellCheck={false}
                 w={240}
                 {...form.getInputProps(`waves.${index}.selector`)}
-                error={form.errors[`waves.${index}.selector`] ?? why}
               />
             )}
             <Text size="sm" c="dimmed" flex="1 1 10rem" mt={8}>

@@ -1,3 +1,4 @@
+import { tooLong } from '@bridgehead/shared/model/script-text.ts'
 import { Button, Group, Select, Stack, Textarea } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -36,13 +37,18 @@ export function RunOnHost({ host }: { host: Host }) {
           minRows={3}
           maxRows={16}
           value={text}
+          error={tooLong(text.length)}
           onChange={(event) => setText(event.currentTarget.value)}
           ff="monospace"
           spellCheck={false}
         />
       )}
       <Group>
-        <Button onClick={() => start.mutate(undefined)} loading={start.isPending} disabled={script === null && text.trim() === ''}>
+        <Button
+          onClick={() => start.mutate(undefined)}
+          loading={start.isPending}
+          disabled={script === null && (text.trim() === '' || tooLong(text.length) !== undefined)}
+        >
           Run on {host.name}
         </Button>
       </Group>

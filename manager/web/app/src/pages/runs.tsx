@@ -1,4 +1,5 @@
-import { Button, Code, Group, Stack, Table, Textarea, TextInput } from '@mantine/core'
+import { tooLong } from '@bridgehead/shared/model/script-text.ts'
+import { Button, Code, Group, Stack, Table, Textarea } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -9,6 +10,7 @@ import { ListTable } from '../parts/list-table.tsx'
 import { Empty, Loaded, Page, ProblemAlert, Section } from '../parts/page.tsx'
 import { RunOutput } from '../parts/run-output.tsx'
 import { readSelector } from '../parts/selector.ts'
+import { SelectorInput } from '../parts/selector-input.tsx'
 import { Status, type Tone } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -64,7 +66,8 @@ function NewRun() {
   const navigate = useNavigate()
   const [selector, setSelector] = useState('')
   const [text, setText] = useState('')
-  const { why } = readSelector(selector)
+  const { wrong } = readSelector(selector)
+  const long = tooLong(text.length)
   const start = useSave(async () => (await api.runs.runs.$post({ json: { selector, text } })).json(), {
     old: [['runs']],
     done: ({ id }) => void navigate({ to: '/runs/$id', params: { id } }),
@@ -74,18 +77,16 @@ function NewRun() {
       <form
         onSubmit={(event) => {
           event.preventDefault()
-          if (why === undefined) start.mutate(undefined)
+          if (!wrong && !long) start.mutate(undefined)
         }}
       >
         <Stack>
-          <TextInput
+          <SelectorInput
             label="On which machines"
             description="A selector over tags; empty means every installed machine of every site."
             placeholder="site=shop-7, role in (edge,db)"
             value={selector}
-            error={why}
             onChange={(event) => setSelector(event.currentTarget.value)}
-            spellCheck={false}
           />
           <Textarea
             label="Commands (bash)"
@@ -94,12 +95,13 @@ function NewRun() {
             minRows={3}
             maxRows={16}
             value={text}
+            error={long}
             onChange={(event) => setText(event.currentTarget.value)}
             spellCheck={false}
           />
           {start.error && <ProblemAlert error={start.error} />}
           <Group>
-            <Button type="submit" loading={start.isPending} disabled={text.trim() === '' || why !== undefined}>
+            <Button type="submit" loading={start.isPending} disabled={text.trim() === '' || wrong !== undefined || long !== undefined}>
               Run
             </Button>
           </Group>

@@ -1,9 +1,10 @@
 import type { ScriptVariables } from '@bridgehead/shared/boot/scripts.ts'
+import { tooLong } from '@bridgehead/shared/model/script-text.ts'
 import { Alert, Button, Code, Group, Select, Stack, Tabs, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { api } from '../api/client.ts'
 import { hostsQuery, scriptQuery, scriptVersionsQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
@@ -30,6 +31,7 @@ function ScriptView({ script }: { script: Script }) {
   const navigate = useNavigate()
   const { version } = useSearch({ from: '/shell/scripts/$id' })
   const [base, setBase] = useState(script)
+  const [start, setStart] = useState({ text: script.text })
   const [text, setText] = useState(script.text)
   const [deleting, { open, close }] = useDisclosure(false)
   const versions = useQuery(scriptVersionsQuery(script.id))
@@ -49,35 +51,38 @@ function ScriptView({ script }: { script: Script }) {
     done: () => void navigate({ to: '/scripts' }),
   })
   const others = script.version > base.version
+  const long = tooLong(text.length)
+  const changed = text !== base.text
+  const adopt = (theirs: Script) => {
+    setBase(theirs)
+    setStart({ text: theirs.text })
+  }
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a newer version is what matters; where nothing was typed it is simply shown
+  useEffect(() => {
+    if (others && !changed) adopt(script)
+  }, [script.version])
   return (
     <Page
       title={script.name}
-      answer={`${script.kind}, version ${script.version}${text === base.text ? '' : ', changed here and not saved'}`}
+      answer={`${script.kind}, version ${script.version}${changed ? ', changed here and not saved' : ''}`}
       actions={
         <>
           <Button variant="default" onClick={open}>
             Delete ...
           </Button>
-          <Button onClick={() => save.mutate(undefined)} loading={save.isPending} disabled={text === base.text || others}>
+          <Button onClick={() => save.mutate(undefined)} loading={save.isPending} disabled={!changed || others || long !== undefined}>
             Save version {base.version + 1}
           </Button>
         </>
       }
     >
-      {others && (
+      {others && changed && (
         <Alert color="orange" variant="light" title={`Version ${script.version} was saved elsewhere`} role="alert">
           <Stack gap="xs">
             <Text size="sm">Theirs is on the left, yours on the right. Nothing is overwritten: saving makes another version.</Text>
             <Difference before={script.text} after={text} kind={script.kind} />
             <Group>
-              <Button
-                size="xs"
-                variant="default"
-                onClick={() => {
-                  setBase(script)
-                  setText(script.text)
-                }}
-              >
+              <Button size="xs" variant="default" onClick={() => adopt(script)}>
                 Take theirs
               </Button>
               <Button size="xs" onClick={() => setBase(script)}>
@@ -87,18 +92,18 @@ function ScriptView({ script }: { script: Script }) {
           </Stack>
         </Alert>
       )}
-      {save.error && <ProblemAlert error={save.error} />}
+      {save.error && !others && <ProblemAlert error={save.error} />}
       <Tabs defaultValue={version === undefined ? 'text' : 'versions'} keepMounted={false}>
         <Tabs.List mb="sm">
           <Tabs.Tab value="text">Text</Tabs.Tab>
           <Tabs.Tab value="preview">Preview</Tabs.Tab>
           <Tabs.Tab value="versions">Versions ({versions.data?.length ?? 1})</Tabs.Tab>
         </Tabs.List>
-        <Tabs.Panel value="text">
-          <Editor start={text} kind={script.kind} label={`Text of ${script.name}`} onChange={setText} />
+        <Tabs.Panel value="text" keepMounted>
+          <Editor start={start} kind={script.kind} label={`Text of ${script.name}`} error={long} onChange={setText} />
         </Tabs.Panel>
         <Tabs.Panel value="preview">
-          {text !== base.text && <Text size="sm">The preview shows the saved version {base.version}.</Text>}
+          {changed && <Text size="sm">The preview shows the saved version {base.version}.</Text>}
           <Preview script={script} />
         </Tabs.Panel>
         <Tabs.Panel value="versions">
@@ -127,7 +132,7 @@ function ScriptView({ script }: { script: Script }) {
               <>
                 <Difference before={old.data.text} after={script.text} kind={script.kind} />
                 <Group>
-                  <Button variant="default" size="xs" onClick={() => setText(old.data.text)}>
+                  <Button variant="default" size="xs" onClick={() => setStart({ text: old.data.text })}>
                     Put version {version} into the editor
                   </Button>
                 </Group>

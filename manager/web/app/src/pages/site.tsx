@@ -1,10 +1,11 @@
-import { Button, Menu, Tabs } from '@mantine/core'
+import { Tabs } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { api } from '../api/client.ts'
-import { hostsQuery, siteQuery } from '../api/queries.ts'
+import { siteHostsQuery, siteQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
+import { MoreMenu } from '../parts/more-menu.tsx'
 import { Loaded, Page } from '../parts/page.tsx'
 import { Status } from '../parts/status.tsx'
 import { useNow } from '../parts/time.tsx'
@@ -33,7 +34,7 @@ export function SitePage() {
 
 function SiteView({ site }: { site: Site }) {
   const now = useNow()
-  const hosts = useQuery(hostsQuery)
+  const hosts = useQuery(siteHostsQuery(site.id))
   const { tab = site.appliance ? 'services' : 'enrol' } = useSearch({ from: '/shell/sites/$id' })
   const navigate = useNavigate()
   const [deleting, { open, close }] = useDisclosure(false)
@@ -42,7 +43,7 @@ function SiteView({ site }: { site: Site }) {
     done: () => void navigate({ to: '/sites' }),
   })
   const verdict = siteVerdict(site, now)
-  const machines = (hosts.data ?? []).filter((host) => host.site === site.id)
+  const machines = hosts.data ?? []
   const waiting = machines.filter((host) => !host.approved && !host.retired).length
   return (
     <Page
@@ -53,18 +54,7 @@ function SiteView({ site }: { site: Site }) {
           {waiting > 0 && `; ${waiting} ${waiting === 1 ? 'machine waits' : 'machines wait'} for you`}
         </>
       }
-      actions={
-        <Menu position="bottom-end">
-          <Menu.Target>
-            <Button variant="default">More</Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item color="red" onClick={open}>
-              Delete this site ...
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
-      }
+      actions={<MoreMenu acts={[{ label: 'Delete this site ...', grave: true, act: open }]} />}
     >
       <Tabs
         value={tab in TABS ? tab : 'services'}

@@ -4,10 +4,10 @@ import { shell } from '@codemirror/legacy-modes/mode/shell'
 import { yaml } from '@codemirror/legacy-modes/mode/yaml'
 import { MergeView } from '@codemirror/merge'
 import { search, searchKeymap } from '@codemirror/search'
-import { EditorState, type Extension } from '@codemirror/state'
+import { Compartment, EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
-import { useComputedColorScheme } from '@mantine/core'
-import { useEffect, useRef } from 'react'
+import { Text, useComputedColorScheme } from '@mantine/core'
+import { useEffect, useId, useRef, useState } from 'react'
 import { nonce } from '../nonce.ts'
 
 export type ScriptKind = 'ipxe' | 'preseed' | 'kickstart' | 'cloud-init' | 'bash'
@@ -42,28 +42,63 @@ const common = (kind: ScriptKind, dark: boolean): Extension[] => [
   EditorView.cspNonce.of(nonce()),
 ]
 
-/** A text of code. `onChange` gets the whole text; a new `start` begins anew. */
-export function Editor({ start, kind, label, onChange }: { start: string; kind: ScriptKind; label: string; onChange(text: string): void }) {
+/** A text of code. `onChange` gets the whole text; another `start` replaces it, as a change that can be undone. */
+export function Editor(props: {
+  start: { text: string }
+  kind: ScriptKind
+  label: string
+  /** Said below; the text cannot be taken as it is. */
+  error?: string | undefined
+  onChange(text: string): void
+}) {
+  const { start, kind, label, error, onChange } = props
   const place = useRef<HTMLDivElement>(null)
+  const editor = useRef<EditorView>(null)
+  const began = useRef(start)
   const change = useRef(onChange)
   change.current = onChange
+  const errorId = useId()
+  const [attributes] = useState(() => new Compartment())
   const dark = useComputedColorScheme('light') === 'dark'
   useEffect(() => {
     if (!place.current) return
     const view = new EditorView({
       parent: place.current,
       state: EditorState.create({
-        doc: start,
+        doc: editor.current?.state.doc ?? began.current.text, // other colours, the same text
         extensions: [
           common(kind, dark),
-          EditorView.contentAttributes.of({ 'aria-label': label }),
+          attributes.of([]),
           EditorView.updateListener.of((update) => update.docChanged && change.current(update.state.doc.toString())),
         ],
       }),
     })
+    editor.current = view
     return () => view.destroy()
-  }, [start, kind, label, dark])
-  return <div ref={place} />
+  }, [kind, dark, attributes])
+  useEffect(() => {
+    const view = editor.current
+    if (began.current === start || !view) return
+    began.current = start
+    view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: start.text } })
+  }, [start])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new view has them not yet
+  useEffect(() => {
+    const wrong = error === undefined ? {} : { 'aria-invalid': 'true', 'aria-describedby': errorId }
+    editor.current?.dispatch({
+      effects: attributes.reconfigure(EditorView.contentAttributes.of({ 'aria-label': label, ...wrong })),
+    })
+  }, [attributes, label, error, errorId, kind, dark])
+  return (
+    <div>
+      <div ref={place} />
+      {error !== undefined && (
+        <Text c="red" size="sm" mt={4} id={errorId} role="alert">
+          {error}
+        </Text>
+      )}
+    </div>
+  )
 }
 
 /** Two versions side by side. */

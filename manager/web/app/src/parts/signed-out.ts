@@ -7,15 +7,14 @@ export function useSignedOut(): boolean {
   const queries = useQueryClient()
   const [out, setOut] = useState(false)
   useEffect(() => {
-    const see = (error: unknown, ok: boolean) => {
-      if (error instanceof ApiProblem && error.status === 401) setOut(true)
-      else if (ok) setOut(false)
+    // Answers alone tell: a query that is only asked anew still carries the success of the time before.
+    const see = (action: { type: string; error?: unknown }) => {
+      if (action.type === 'success') setOut(false)
+      else if (action.type === 'error' && action.error instanceof ApiProblem && action.error.status === 401) setOut(true)
     }
     const ends = [
-      queries
-        .getQueryCache()
-        .subscribe(({ query, type }) => type === 'updated' && see(query.state.error, query.state.status === 'success')),
-      queries.getMutationCache().subscribe(({ mutation }) => see(mutation?.state.error, mutation?.state.status === 'success')),
+      queries.getQueryCache().subscribe((event) => event.type === 'updated' && see(event.action)),
+      queries.getMutationCache().subscribe((event) => event.type === 'updated' && see(event.action)),
     ]
     return () => {
       for (const end of ends) end()

@@ -1,6 +1,6 @@
 import { formatBytes, formatMs } from '@bridgehead/shared/text/format.ts'
 import { bootRows, type Row, type StageEvent } from '@bridgehead/shared/text/timeline.ts'
-import { Box, Text, Tooltip } from '@mantine/core'
+import { Box, Text, Tooltip, VisuallyHidden } from '@mantine/core'
 import { type BootState, ticks } from './boot-times.ts'
 import { toneColour } from './status.tsx'
 import { useNow } from './time.tsx'
@@ -31,8 +31,9 @@ export function Waterfall({
       <div role="row" className={classes.scale}>
         <span role="columnheader">Stage</span>
         <span role="columnheader" className={classes.track}>
+          <VisuallyHidden>When</VisuallyHidden>
           {ticks(end - zero).map((ms) => (
-            <span key={ms} className={classes.tick} style={{ left: share(ms) }}>
+            <span key={ms} aria-hidden className={classes.tick} style={{ left: share(ms) }}>
               {ms === 0 ? '0' : formatMs(ms)}
             </span>
           ))}
@@ -46,6 +47,7 @@ export function Waterfall({
           usual={usual.get(row.stage)}
           growing={live && index === rows.length - 1}
           cut={state === 'silent' && index === rows.length - 1}
+          after={row.from - zero}
           left={share(row.from - zero)}
           width={(ms) => share(ms)}
         />
@@ -59,6 +61,7 @@ function StageRow({
   usual,
   growing,
   cut,
+  after,
   left,
   width,
 }: {
@@ -66,6 +69,8 @@ function StageRow({
   usual: number | undefined
   growing: boolean
   cut: boolean
+  /** Ms since the boot began. */
+  after: number
   left: string
   width(ms: number): string
 }) {
@@ -79,7 +84,8 @@ function StageRow({
         ? `${formatBytes(row.bytes)} of ${formatBytes(row.total)}`
         : formatBytes(row.bytes)
   const words = [
-    `${row.stage}: ${formatMs(took)}`,
+    `${row.stage}: ${after === 0 ? 'at once' : `after ${formatMs(after)}`}, ${formatMs(took)} long`,
+    tone === 'attention' ? 'nothing came for long' : growing ? 'goes on' : '',
     amount,
     row.to - row.from > 500 && row.bytes !== undefined ? `${formatBytes((row.bytes * 1000) / (row.to - row.from))}/s` : '',
     row.repeats > 0 && row.bytes === undefined ? `${row.repeats + 1} times` : '',
