@@ -13,7 +13,7 @@ import { silentLog } from '@bridgehead/shared/log.ts'
 import type { ApplianceImageManifest } from '@bridgehead/shared/model/appliance-image.ts'
 
 // A manager with one image of `MIB`, on a port of loopback, in a process of its own: what is measured from outside is not measured in the
-// process that measures. Prints one line of JSON: { pid, plain, downloads, sha256 } and ends when its input does.
+// process that measures. Prints one line of JSON: { pid, downloads, configOffset } and ends when its input does.
 const MIB = 1_048_576
 const [directory = '', mib = '64'] = process.argv.slice(2)
 const clock = systemClock
@@ -53,12 +53,6 @@ const manifest: ApplianceImageManifest = {
 }
 await bucket.putDocument(`appliance-images/${manifest.hash}.json`, manifest)
 await makeFrames(manifest, { bucket, progress: () => undefined, signal: new AbortController().signal })
-/** The very disk in one object, for the plain route to serve. */
-async function* disk() {
-  yield* await bucket.get(raw.sha256)
-  for (let at = raw.bytes; at < bytes; at += MIB) yield Buffer.alloc(Math.min(MIB, bytes - at))
-}
-const plain = await bucket.put(disk(), { name: 'plain.img' })
 
 const jobs = fakeJobs()
 const kinds = registerApplianceJobs(jobs, { bucket, builder: undefined, clock, log: silentLog })
@@ -83,9 +77,7 @@ const listener = createListener({
 await listener.start()
 const at = (url: string) => `http://127.0.0.1:${listener.port()}${new URL(url, 'http://any').pathname}${new URL(url, 'http://any').search}`
 const downloads = Object.fromEntries(made.body.downloads.map(({ format, url }: { format: string; url: string }) => [format, at(url)]))
-console.log(
-  JSON.stringify({ pid: process.pid, plain: at(await bucket.presign(plain.sha256, { expiresSeconds: 3600 })), downloads, configOffset }),
-)
+console.log(JSON.stringify({ pid: process.pid, downloads, configOffset }))
 
 process.stdin.resume()
 process.stdin.on('end', async () => {
