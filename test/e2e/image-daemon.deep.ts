@@ -29,6 +29,7 @@ test('the daemon killed, wedged and leaking comes back by itself; a wedged super
     const probe = startProbe(await home.guest('guest'), { server: home.address, name: `box.${home.site.name}.internal` })
     await answers(probe, Date.now())
 
+    await settled(box)
     for (let time = 1; time <= KILLS; time++) {
       const before = await daemon(box)
       const since = Date.now()
@@ -194,7 +195,7 @@ const dataIs =
     kind === 'appliance.data' && states.includes(String(data.state))
 const startsOnDisk = ({ kind, data }: ApiEvent) => kind === 'appliance.started' && data.dataState === 'ok'
 
-/** The supervisor's back-off is at its beginning again, and the daemon's watch is armed. */
+/** The supervisor's back-off is at its beginning again, the daemon's watch is armed, and its snapshot was made. */
 async function settled(box: Box): Promise<void> {
   await box.shell.run('sleep 20', { ms: 40_000 })
 }
