@@ -127,7 +127,9 @@ function toBoot(checked: readonly Checked[]): Checked[] {
   return checked.filter((one) => chosen.has(one))
 }
 
-test('machines with the disks of 40 cuts come up with the old or the new version, and have lost nothing', { timeout: 3_600_000 }, async () => {
+test('machines with the disks of 40 cuts come up with the old or the new version, and have lost nothing', {
+  timeout: 3_600_000,
+}, async () => {
   const lanes: Lane[] = [await homeLane(home), await lonelyLane(log)]
   const booted: Booted[] = []
   const began = Date.now()
