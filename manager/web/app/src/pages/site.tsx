@@ -1,4 +1,3 @@
-import { Tabs } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
@@ -7,6 +6,7 @@ import { siteHostsQuery, siteQuery } from '../api/queries.ts'
 import { ConfirmByName } from '../parts/confirm.tsx'
 import { MoreMenu } from '../parts/more-menu.tsx'
 import { Loaded, Page } from '../parts/page.tsx'
+import { PageTabs } from '../parts/page-tabs.tsx'
 import { Status } from '../parts/status.tsx'
 import { useNow } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -16,15 +16,6 @@ import { SiteHosts } from './site-hosts.tsx'
 import { LeasesTab, NamesTab } from './site-network.tsx'
 import { ServicesTab } from './site-services.tsx'
 import { SettingsTab } from './site-settings.tsx'
-
-const TABS = {
-  services: 'Services',
-  hosts: 'Machines',
-  leases: 'Leases',
-  names: 'Names',
-  settings: 'Settings',
-  enrol: 'Appliance',
-} as const
 
 export function SitePage() {
   const { id } = useParams({ from: '/shell/sites/$id' })
@@ -56,37 +47,17 @@ function SiteView({ site }: { site: Site }) {
       }
       actions={<MoreMenu acts={[{ label: 'Delete this site ...', grave: true, act: open }]} />}
     >
-      <Tabs
-        value={tab in TABS ? tab : 'services'}
-        onChange={(value) => value && void navigate({ to: '/sites/$id', params: { id: site.id }, search: { tab: value }, replace: true })}
-        keepMounted={false}
-      >
-        <Tabs.List mb="md">
-          {Object.entries(TABS).map(([value, label]) => (
-            <Tabs.Tab value={value} key={value}>
-              {label}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="services">
-          <ServicesTab site={site} />
-        </Tabs.Panel>
-        <Tabs.Panel value="hosts">
-          <SiteHosts hosts={machines} />
-        </Tabs.Panel>
-        <Tabs.Panel value="leases">
-          <LeasesTab site={site} />
-        </Tabs.Panel>
-        <Tabs.Panel value="names">
-          <NamesTab site={site} />
-        </Tabs.Panel>
-        <Tabs.Panel value="settings">
-          <SettingsTab site={site} />
-        </Tabs.Panel>
-        <Tabs.Panel value="enrol">
-          <EnrolTab site={site} />
-        </Tabs.Panel>
-      </Tabs>
+      <PageTabs
+        chosen={tab}
+        tabs={{
+          services: ['Services', <ServicesTab key="services" site={site} />],
+          hosts: ['Machines', <SiteHosts key="hosts" hosts={machines} />],
+          leases: ['Leases', <LeasesTab key="leases" site={site} />],
+          names: ['Names', <NamesTab key="names" site={site} />],
+          settings: ['Settings', <SettingsTab key="settings" site={site} />],
+          enrol: ['Appliance', <EnrolTab key="enrol" site={site} />],
+        }}
+      />
       <ConfirmByName
         opened={deleting}
         onClose={close}

@@ -1,14 +1,8 @@
 import type { LogLine } from '../../../../engines/jobs/log-lines.ts'
+import type { Asked, Progress } from '../../../../engines/jobs/requests.ts'
 
 /** What all things that a job makes have in common. */
-export interface Made {
-  hash: string
-  state: 'waiting' | 'making' | 'ready' | 'failed' | 'cancelled'
-  fraction: number
-  text: string
-  error?: string | undefined
-  lines?: string[] | undefined
-}
+export type Made = Pick<Asked, 'hash'> & Progress
 
 export const underWay = ({ state }: Pick<Made, 'state'>) => state === 'waiting' || state === 'making'
 
