@@ -1,6 +1,7 @@
+import { z } from 'zod'
 import { openBrowser, type Page } from '../lab/browser.ts'
 import { startConsole } from '../lab/console.ts'
-import { hostRow } from '../lab/many-hosts.ts'
+import { insertHosts } from '../lab/many-hosts.ts'
 import { type BenchRow, row } from './harness.ts'
 
 const HOSTS = 10_000
@@ -70,20 +71,20 @@ async function filterMs(page: Page, text: string): Promise<number[]> {
 
 async function startManager() {
   const server = await startConsole()
-  const { harness, organisations } = server.whole
+  const { harness } = server.whole
   const { db, manager } = harness
   for (let index = 0; index < 20; index++)
-    await server.send('POST', '/sites', {
-      name: `site-${index}`,
-      lans: [{ name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2' }],
-    })
-  const made = await db.selectFrom('sites').select(['id', 'name']).execute()
-  const hosts = Array.from({ length: HOSTS }, (_, index) => hostRow(organisations.acme, made[index % made.length]?.id ?? '', index))
-  for (let at = 0; at < hosts.length; at += 500)
-    await db
-      .insertInto('hosts')
-      .values(hosts.slice(at, at + 500))
-      .execute()
+    await server.send(
+      'POST',
+      '/sites',
+      {
+        name: `site-${index}`,
+        lans: [{ name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2' }],
+      },
+      z.unknown(),
+    )
+  await insertHosts(db, HOSTS)
+  const hosts = await db.selectFrom('hosts').select(['id', 'site']).execute()
   return {
     url: server.url,
     signIn: server.signIn,

@@ -2,10 +2,12 @@ import { putTestImage } from '@bridgehead/manager/appliances/test-image.ts'
 import { newBox } from '@bridgehead/manager/harness.ts'
 import type { EventData } from '@bridgehead/shared/model/event.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
 import { openBrowser, type Page, violations } from '../lab/browser.ts'
 import { type ConsoleServer, startConsole } from '../lab/console.ts'
 import { picture } from './console-rig.ts'
 
+const Id = z.object({ id: z.string() })
 let server: ConsoleServer
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let page: Page
@@ -26,8 +28,8 @@ afterAll(async () => {
 
 async function siteWithBox(name: string, tags: object): Promise<string> {
   const lans = [{ name: 'lan', subnet: '192.168.1.0/24', address: '192.168.1.2', mode: 'serve' }]
-  const { id } = await server.send('POST', '/sites', { name, tags, lans })
-  const { config } = await server.send('POST', `/sites/${id}/tokens`, {})
+  const { id } = await server.send('POST', '/sites', { name, tags, lans }, Id)
+  const { config } = await server.send('POST', `/sites/${id}/tokens`, {}, z.object({ config: z.object({ token: z.string() }) }))
   await server.whole.ask(null, 'POST', '/enrol', await newBox(name).request(config.token))
   await started(id, '1.0.0', 'A')
   return id
@@ -110,7 +112,7 @@ test('a rollout is ordered, fills while its sites report, and is stopped by its 
   await page.getByRole('heading', { name: 'Rollout of 1.1.0' }).waitFor()
   const loaded = await page.evaluate(() => performance.timeOrigin)
 
-  const [{ id: release }] = (await server.send('GET', '/releases')).items
+  const release = (await server.send('GET', '/releases', undefined, z.object({ items: z.array(Id) }))).items[0]?.id ?? ''
   const row = (name: string) => page.getByRole('row').filter({ has: page.getByRole('link', { name, exact: true }) })
   await row('berlin').getByText('told; has not begun').waitFor()
   await update(site.berlin ?? '', { release, version: '1.1.0', phase: 'fetching', bytes: 1_048_576, total: 4_194_304 })
@@ -151,7 +153,8 @@ test('media are made with a live log, and nothing asks again and again meanwhile
   await page.getByRole('textbox', { name: 'URL' }).fill('http://boot.example/start.ipxe')
   await page.getByRole('button', { name: 'Make it' }).click()
   await page.getByText('waits for its turn').waitFor()
-  const { hash } = (await server.send('GET', '/media')).items[0]
+  const media = await server.send('GET', '/media', undefined, z.object({ items: z.array(z.object({ hash: z.string() })) }))
+  const hash = media.items[0]?.hash ?? ''
   page.on('request', (request) => asked.push(request.url()))
   for (let line = 1; line <= 40; line++) {
     jobs.set(hash, { state: 'active', fraction: line / 50, text: `object ${line}` })
@@ -170,8 +173,8 @@ test('media are made with a live log, and nothing asks again and again meanwhile
 test('a profile is edited: the next version, what changed, and no silent overwrite', async () => {
   const target = { sha256: 'a'.repeat(64), bytes: 1, name: 'vmlinuz' }
   const body = { name: 'debian', targets: { x86_64: { kernel: target, initrd: { ...target, name: 'initrd' } } } }
-  const { id } = await server.send('POST', '/profiles', body)
-  await server.send('POST', '/scripts', { name: 'welcome', kind: 'bash', text: 'true\n' })
+  const { id } = await server.send('POST', '/profiles', body, Id)
+  await server.send('POST', '/scripts', { name: 'welcome', kind: 'bash', text: 'true\n' }, Id)
   await page.goto(`${server.url}/profiles`)
   await page.getByRole('link', { name: 'debian' }).click()
   await page.getByRole('textbox', { name: "Kernel's command line for x86_64" }).fill('console=ttyS0')
@@ -185,7 +188,7 @@ test('a profile is edited: the next version, what changed, and no silent overwri
   await page.getByText('Version 2 is saved').waitFor()
 
   await page.getByRole('textbox', { name: 'Variables' }).fill('DISK=nvme0n1')
-  await server.send('PUT', `/profiles/${id}`, { ...body, vars: { DISK: 'vda' } }) // another tab
+  await server.send('PUT', `/profiles/${id}`, { ...body, vars: { DISK: 'vda' } }, Id) // another tab
   await page.getByRole('button', { name: 'Save version 3' }).click()
   await page.getByText('Version 3 was saved elsewhere').waitFor()
   await page.getByRole('cell', { name: 'vda' }).waitFor()
@@ -193,7 +196,7 @@ test('a profile is edited: the next version, what changed, and no silent overwri
   await page.getByRole('button', { name: 'Go on with mine' }).click()
   await page.getByRole('button', { name: 'Save version 4' }).click()
   await page.getByText('Version 4 is saved').waitFor()
-  expect(await server.send('GET', `/profiles/${id}`)).toMatchObject({ version: 4, vars: { DISK: 'nvme0n1' } })
+  expect(await server.send('GET', `/profiles/${id}`, undefined, z.unknown())).toMatchObject({ version: 4, vars: { DISK: 'nvme0n1' } })
 
   await page.getByRole('tab', { name: 'Versions (4)' }).click()
   await page.getByRole('combobox', { name: /^What has changed/ }).click()

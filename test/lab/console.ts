@@ -3,6 +3,7 @@ import { createListener } from '@bridgehead/manager/listener.ts'
 import { CONSOLE } from '@bridgehead/manager/web/build.ts'
 import { consoleRoutes } from '@bridgehead/manager/web/console-routes.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
+import type { z } from 'zod'
 import { freePort } from '../interop/free-port.ts'
 import type { Page } from './browser.ts'
 
@@ -12,9 +13,8 @@ export interface ConsoleServer {
   url: string
   /** As the owner of organisation `acme`. */
   signIn(page: Page): Promise<void>
-  /** Asks the API as organisation `acme`; throws what it refused. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads answers without a schema
-  send(method: string, path: string, body?: unknown): Promise<any>
+  /** Asks the API as organisation `acme`; the answer must have the shape. Throws what it refused. */
+  send<T>(method: string, path: string, body: unknown, shape: z.ZodType<T>): Promise<T>
   /** Takes the manager away from its port, cutting all connections, and back to it. */
   listener: { start(): Promise<void>; stop(): Promise<void> }
   close(): Promise<void>
@@ -43,10 +43,10 @@ export async function startConsole({ live = false } = {}): Promise<ConsoleServer
     async signIn(page) {
       await page.request.post(`${url}/api/v1/session`, { data: { email: 'acme@example.com', password: 'correct horse battery' } })
     },
-    async send(method, path, body) {
+    async send(method, path, body, shape) {
       const { status, body: answer } = await whole.ask(key, method, path, body)
       if (status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`)
-      return answer
+      return shape.parse(answer)
     },
     listener: {
       stop: () => listener.stop(),

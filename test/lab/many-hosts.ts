@@ -4,7 +4,7 @@ import { newId } from '@bridgehead/shared/ids.ts'
 const ROLES = ['edge', 'till', 'camera', 'db'] as const
 
 /** Host number `index`, ready, with tags that differ, as the manager's database has it. */
-export function hostRow(organisation: string, site: string, index: number) {
+function hostRow(organisation: string, site: string, index: number) {
   return {
     id: newId(),
     organisation,
@@ -32,20 +32,27 @@ export function hostRow(organisation: string, site: string, index: number) {
   }
 }
 
-/** Puts so many hosts into the database of a manager that runs, evenly over its sites. */
+type Store = Awaited<ReturnType<typeof openStore>>
+
+/** Puts so many hosts into a manager's database, evenly over its sites. */
+export async function insertHosts(db: Store, count: number): Promise<void> {
+  const sites = await db.selectFrom('sites').select(['id', 'organisation']).execute()
+  const rows = Array.from({ length: count }, (_, index) => {
+    const site = sites[index % sites.length]
+    return hostRow(site?.organisation ?? '', site?.id ?? '', index)
+  })
+  for (let at = 0; at < rows.length; at += 500)
+    await db
+      .insertInto('hosts')
+      .values(rows.slice(at, at + 500))
+      .execute()
+}
+
+/** The same for a manager that runs as a process of its own: by the file of its database. */
 export async function addHosts(database: string, count: number): Promise<void> {
   const db = await openStore(database)
   try {
-    const sites = await db.selectFrom('sites').select(['id', 'organisation']).execute()
-    const rows = Array.from({ length: count }, (_, index) => {
-      const site = sites[index % sites.length]
-      return hostRow(site?.organisation ?? '', site?.id ?? '', index)
-    })
-    for (let at = 0; at < rows.length; at += 500)
-      await db
-        .insertInto('hosts')
-        .values(rows.slice(at, at + 500))
-        .execute()
+    await insertHosts(db, count)
   } finally {
     await db.destroy()
   }

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { Image } from '../../../../packagers/images.ts'
 import { imageQuery, imagesQuery, send } from '../api/made.ts'
 import { followed, underWay } from '../parts/made.ts'
-import { Making } from '../parts/making.tsx'
+import { CancelMaking, Making } from '../parts/making.tsx'
 import { Loaded, ProblemAlert, Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -46,7 +46,6 @@ export function HostImages() {
 
 function HostImage({ image, follow }: { image: Image; follow: boolean }) {
   const whole = useQuery({ ...imageQuery(image.hash), enabled: image.state === 'failed' }) // with the last lines of its log
-  const cancel = useSave(async () => send(`/images/${image.hash}/cancel`, {}), { old: [['images']] })
   const making = <Making room={HOST_IMAGES} made={{ ...image, lines: whole.data?.lines }} follow={follow} />
   const brief = image.state === 'ready' || image.state === 'cancelled'
   return (
@@ -61,11 +60,7 @@ function HostImage({ image, follow }: { image: Image; follow: boolean }) {
           </Text>
         </Stack>
         {brief && making}
-        {underWay(image) && (
-          <Button size="compact-xs" variant="default" onClick={() => cancel.mutate(undefined)} loading={cancel.isPending}>
-            Cancel
-          </Button>
-        )}
+        {underWay(image) && <CancelMaking room={HOST_IMAGES} hash={image.hash} />}
       </Group>
       {!brief && <Box mt="xs">{making}</Box>}
     </Box>

@@ -4,7 +4,7 @@ import type { ApplianceImage } from '../../../../appliances/image-routes.ts'
 import { applianceImageQuery, send } from '../api/made.ts'
 import { boardName } from '../parts/board.ts'
 import { underWay } from '../parts/made.ts'
-import { Making } from '../parts/making.tsx'
+import { CancelMaking, Making } from '../parts/making.tsx'
 import { Section } from '../parts/page.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useSave } from '../parts/use-save.ts'
@@ -22,7 +22,6 @@ export function ImageBuild({ image, follow, remove }: { image: ApplianceImage; f
   const wish = wishOf(image)
   const whole = useQuery({ ...applianceImageQuery(hash), enabled: !underWay(image) }) // with the last lines of its log
   const old = [['appliance-images']]
-  const cancel = useSave(async () => send(`/appliance-images/${hash}/cancel`, {}), { old })
   const again = useSave(async () => send('/appliance-images', image.recipe), { old })
   return (
     <Section
@@ -33,9 +32,7 @@ export function ImageBuild({ image, follow, remove }: { image: ApplianceImage; f
             <Ago at={image.requestedAt} />
           </Text>
           {underWay(image) ? (
-            <Button size="compact-sm" variant="default" onClick={() => cancel.mutate(undefined)} loading={cancel.isPending}>
-              Cancel
-            </Button>
+            <CancelMaking room={APPLIANCE_IMAGES} hash={hash} />
           ) : (
             <>
               <Button size="compact-sm" variant="default" onClick={() => again.mutate(undefined)} loading={again.isPending}>

@@ -10,7 +10,7 @@ import { Unshown } from '../parts/form-end.tsx'
 import { ListTable } from '../parts/list-table.tsx'
 import { LogView } from '../parts/log-view.tsx'
 import { followed, type Made, underWay } from '../parts/made.ts'
-import { Making } from '../parts/making.tsx'
+import { CancelMaking, Making } from '../parts/making.tsx'
 import { Empty, Loaded, Page, Section } from '../parts/page.tsx'
 import { RemoveButton } from '../parts/remove-button.tsx'
 import { Ago } from '../parts/time.tsx'
@@ -161,7 +161,6 @@ function NewMedia() {
 function OneMedia({ hash, follow, remove }: { hash: string; follow: boolean; remove(name: string): void }) {
   const one = useQuery(oneMediaQuery(hash))
   const [shown, show] = useState(false)
-  const cancel = useSave(async () => send(`/media/${hash}/cancel`, {}), { old: [['media']] })
   return (
     <Loaded query={one}>
       {(media) => (
@@ -173,9 +172,7 @@ function OneMedia({ hash, follow, remove }: { hash: string; follow: boolean; rem
                 <Ago at={media.requestedAt} />
               </Text>
               {underWay(media) ? (
-                <Button size="compact-xs" variant="default" onClick={() => cancel.mutate(undefined)} loading={cancel.isPending}>
-                  Cancel
-                </Button>
+                <CancelMaking room={MEDIA} hash={hash} />
               ) : (
                 <RemoveButton act="Delete" name={nameOf(media)} onClick={() => remove(nameOf(media))} />
               )}

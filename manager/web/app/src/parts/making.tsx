@@ -1,8 +1,20 @@
-import { Group, Progress, Stack, Text } from '@mantine/core'
+import { Button, Group, Progress, Stack, Text } from '@mantine/core'
+import { send } from '../api/made.ts'
 import { LogView } from './log-view.tsx'
 import { logText, type Made, reasonOf } from './made.ts'
 import { Status } from './status.tsx'
 import { type Room, useProgress } from './use-progress.ts'
+import { useSave } from './use-save.ts'
+
+/** Ends a job that makes something; what was asked for stays in the list. */
+export function CancelMaking({ room: { path }, hash }: { room: Room; hash: string }) {
+  const cancel = useSave(async () => send(`/${path}/${hash}/cancel`, {}), { old: [[path]] })
+  return (
+    <Button size="compact-sm" variant="default" onClick={() => cancel.mutate(undefined)} loading={cancel.isPending}>
+      Cancel
+    </Button>
+  )
+}
 
 /** How far a job is, its log as it is written, and why it failed. What is ready says so in one word. */
 export function Making({ room, made, follow }: { room: Room; made: Made; follow: boolean }) {
