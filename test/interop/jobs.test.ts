@@ -11,6 +11,7 @@ import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { freePort } from './free-port.ts'
+import { killRedis } from './kill-redis.ts'
 
 let directory: string
 let redis: RedisServer
@@ -135,15 +136,10 @@ test('killing Redis in the middle of a job loses neither the job nor the ones be
   await jobs.start()
   await jobs.enqueue(kind, Data.parse({ steps: 1, hold: true }), { id: 'survivor' })
   await expect.poll(() => runs.get('survivor')).toBe(1)
-  await systemClock.sleep(1_100) // appendfsync everysec
-  const connection = redis.connect()
-  const back = new Promise<void>((resolve) => redis.onRestart(resolve))
-  process.kill(Number(/process_id:(\d+)/.exec(await connection.info('server'))?.[1]), 'SIGKILL')
-  await back
+  await killRedis(redis)
   release()
   await jobs.enqueue(kind, Data.parse({ steps: 1 }), { id: 'behind' })
   for (const id of ['survivor', 'behind']) expect((await last(jobs.follow(id))).at(-1)).toMatchObject({ id, state: 'completed' })
-  connection.disconnect()
 })
 
 test('a job of a manager that was killed runs again after the next start', async () => {

@@ -16,6 +16,7 @@ import { z } from 'zod'
 import { canConfine } from '../lab/confinement.ts'
 import { CompileManifest, defineCompile, manifestKey, marker } from './compile-kind.ts'
 import { freePort } from './free-port.ts'
+import { killRedis } from './kill-redis.ts'
 import { startSwift } from './s3-server.ts'
 import { processesWith, type RunningWorker, startWorkerProcess } from './worker-lab.ts'
 
@@ -142,12 +143,7 @@ test.runIf(confined)('it outlives Redis, whose users are gone until the manager 
   const worker = await start(WITH_TEST_KIND, here())
   await jobs.enqueue(compile, { name: 'outlives', ms: 4_000 }, { id: 'outlives' })
   await expect.poll(async () => (await jobs.status('outlives'))?.lines.length, soon).toBeGreaterThan(2)
-  await systemClock.sleep(1_100) // appendfsync everysec
-  const admin = redis.connect()
-  const back = new Promise<void>((resolve) => redis.onRestart(resolve))
-  process.kill(Number(/process_id:(\d+)/.exec(await admin.info('server'))?.[1]), 'SIGKILL')
-  await back
-  admin.disconnect()
+  await killRedis(redis)
   expect(await followed('outlives')).toMatchObject({ state: 'completed' })
   await jobs.enqueue(compile, { name: 'afterwards', ms: 300 }, { id: 'afterwards' })
   expect(await followed('afterwards')).toMatchObject({ state: 'completed' })
