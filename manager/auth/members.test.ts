@@ -189,7 +189,11 @@ test('two owners who remove each other at once: one stays', async () => {
     ask('bob', 'PATCH', `/members/${ada}`, { role: 'member' }),
   ])
   expect(answers.map((answer) => answer.status).sort()).toEqual([200, 403])
-  expect((await members()).filter((one) => one.role === 'owner')).toHaveLength(1)
+  const first = answers[0].status === 200 ? 'ada' : 'bob'
+  expect((await members(first)).filter((one) => one.role === 'owner')).toHaveLength(1)
+  if (first === 'ada') return
+  await ask('bob', 'PATCH', `/members/${ada}`, { role: 'owner' }) // the story goes on with Ada as the owner
+  await ask('ada', 'PATCH', `/members/${bob}`, { role: 'member' })
 })
 
 test('a person changes the password; every other session ends, and the old password with it', async () => {
