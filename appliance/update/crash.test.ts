@@ -8,7 +8,7 @@ const STRIDE = 9
 for (const [offset, story] of STORIES.entries())
   test(`a release that ${story} ends the same when the daemon or the power dies on the way`, async () => {
     const key = makeKey('manager')
-    const points = await live(key, story)
+    const { points } = await live(key, story)
     expect(points).toBeGreaterThan(20)
     for (let dieAt = 1 + offset; dieAt <= points; dieAt += STRIDE) await live(key, story, dieAt, dieAt % 2 === 0 ? 'power' : 'daemon')
   }, 30_000)

@@ -11,6 +11,8 @@ const NEW = makeSystem('1.1.0', { blocks: 6, changed: 2 })
 const SYSTEMS = [OLD, NEW]
 /** A quarter of an hour takes 45 ms. */
 const SPEED = 20_000
+/** Where no point was passed for so long at the end of a life, none follows. */
+const STILL_MS = 300
 
 export const STORIES = ['holds', 'hangs', 'is ill'] as const
 export type Story = (typeof STORIES)[number]
@@ -18,9 +20,15 @@ export type Death = 'daemon' | 'power'
 
 /**
  * One update from a fresh card to its end, with at most one death: at point `dieAt`, the daemon's or the power's. A point stands before or
- * after a write to the store, to the loader's environment, or a word to the helper; resolves with how many there were.
+ * after a write to the store, to the loader's environment, or a word to the helper; resolves with how many there were, and whether it died: time runs
+ * on while the computer is busy, so that not each life has as many points as the one before.
  */
-export async function live(key: PrivateKey, story: Story, dieAt?: number, death: Death = 'daemon'): Promise<number> {
+export async function live(
+  key: PrivateKey,
+  story: Story,
+  dieAt?: number,
+  death: Death = 'daemon',
+): Promise<{ points: number; died: boolean }> {
   const directory = await mkdtemp(join(tmpdir(), 'crash-'))
   const bucket = await openBucket()
   const box = new FakeMachine({ directory, systems: SYSTEMS, bucket, keys: [key], speed: SPEED })
@@ -42,9 +50,11 @@ export async function live(key: PrivateKey, story: Story, dieAt?: number, death:
     }
     await box.on()
     box.wants(await stateWith(manifestOf('1.1.0', NEW), key))
+    let last = { points: 0, at: 0 }
     const isOver = () => {
       const told = box.told()
-      if (dieAt !== undefined && !died) return false
+      if (box.points !== last.points) last = { points: box.points, at: performance.now() }
+      if (dieAt !== undefined && !died && performance.now() - last.at < STILL_MS) return false
       const status = box.updater?.status()
       if (status?.doing !== 'idle' || status.other.state !== 'good') return false
       return story === 'holds'
@@ -59,7 +69,7 @@ export async function live(key: PrivateKey, story: Story, dieAt?: number, death:
     // what is told once stays said once, wherever the death fell
     for (const end of ['committed', 'rolled-back'])
       expect(box.told().filter((line) => line.startsWith(end)).length).toBe((story === 'holds') === (end === 'committed') ? 1 : 0)
-    return box.points
+    return { points: box.points, died }
   } finally {
     box.dieAt = undefined
     await box.off()
