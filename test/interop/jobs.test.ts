@@ -193,7 +193,8 @@ test('a job waits for a process that works on its queue; its progress and lines 
   await following
   expect(await asker.jobs.status('elsewhere')).toMatchObject({ state: 'completed', text: 'halfway', lines: ['cc -c one.c', 'cc -c two.c'] })
   const first = seen.find((one) => one.lines === 1)?.at ?? Number.NaN
-  expect((seen.find((one) => one.lines === 2)?.at ?? Number.NaN) - first).toBeLessThan(1_900) // told, not found by looking again, which is done every 2 s
+  const second = seen.find((one) => one.lines === 2)?.at ?? Number.NaN
+  expect(second - first, 'told, not found by looking again, which is done every 2 s').toBeLessThan(1_900)
   expect(await asker.jobs.list({ states: ['completed'] })).toContainEqual(expect.objectContaining({ id: 'elsewhere', queue: 'build' }))
 })
 

@@ -2,6 +2,7 @@
 import { createRedis } from '@bridgehead/manager/engines/bus/redis.ts'
 import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
+import { redisPid } from './kill-redis.ts'
 
 const [directory = '', port = ''] = process.argv.slice(2)
 const redis = createRedis({ directory, port: Number(port), bind: ['127.0.0.1'], log: silentLog, clock: systemClock })
@@ -12,4 +13,4 @@ process.on('SIGTERM', async () => {
 await redis.start()
 const connection = redis.connect()
 await connection.set('written-by', process.pid)
-process.stdout.write(`ready ${/process_id:(\d+)/.exec(await connection.info('server'))?.[1]}\n`)
+process.stdout.write(`ready ${await redisPid(connection)}\n`)

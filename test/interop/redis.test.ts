@@ -9,6 +9,7 @@ import { systemClock } from '@bridgehead/shared/clock.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from './free-port.ts'
+import { killRedisNow, redisPid } from './kill-redis.ts'
 
 let root: string
 const children: ChildProcess[] = []
@@ -55,7 +56,7 @@ test('it is ready soon, listens on loopback and a private socket, and ends in or
     ['', 0o700],
   ] as const)
     expect((await stat(join(directory, file))).mode & 0o777, file).toBe(mode)
-  const pid = Number(/process_id:(\d+)/.exec(await connection.info('server'))?.[1])
+  const pid = await redisPid(connection)
   expect(
     (await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes((await readFile(join(directory, 'admin-password'), 'utf8')).trim()),
   ).toBe(false)
@@ -77,8 +78,7 @@ test('killed again and again it comes back with its data, and those who asked ar
   })
   await connection.multi().set('kept', 'plain').rpush('list', 'in a transaction').exec()
   for (let round = 1; round <= 3; round++) {
-    const pid = Number(/process_id:(\d+)/.exec(await connection.info('server'))?.[1])
-    process.kill(pid, 'SIGKILL')
+    await killRedisNow(connection)
     await expect.poll(() => told, { timeout: 15_000 }).toBe(round)
     expect(await connection.get('kept')).toBe('plain')
     expect(await connection.lrange('list', 0, -1)).toEqual(['in a transaction'])
@@ -187,7 +187,7 @@ test('with an URL nothing is started, and the same things work', async () => {
   await user.setSiteUser('two', '0'.repeat(64))
   const connection = owner.connect()
   expect(await connection.call('ACL', 'USERS')).toContain('site-two')
-  process.kill(Number(/process_id:(\d+)/.exec(await connection.info('server'))?.[1]), 'SIGKILL')
+  await killRedisNow(connection)
   await expect.poll(() => told, { timeout: 15_000 }).toBe(1)
   connection.disconnect()
   await user.stop()

@@ -10,6 +10,7 @@ import { EVENT_GROUP, siteKeys } from '@bridgehead/shared/model/redis-keys.ts'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { freePort } from './free-port.ts'
+import { killRedisNow } from './kill-redis.ts'
 
 let directory: string
 let redis: RedisServer
@@ -55,7 +56,6 @@ async function consume(handler: EventHandler, sites: string[], from: SiteBus = b
   return consumer
 }
 const emit = (id: string, event: string | number) => site.xadd(siteKeys(id).events, '*', 'event', event)
-const killRedis = async () => process.kill(Number(/process_id:(\d+)/.exec(await site.info('server'))?.[1]), 'SIGKILL')
 const soon = { timeout: 20_000, interval: 20 }
 
 test('state is put, then the site is nudged with its revision', async () => {
@@ -198,7 +198,7 @@ test('five kills of Redis in the midst of a flow lose no event, when sites begin
   let sent = 0
   for (let round = 0; round < 5; round++) {
     for (let n = 0; n < 100; n++) await send(sent++)
-    await killRedis()
+    await killRedisNow(site)
     // While a slow disk syncs, Redis holds what it took in its memory for up to 2 s: a site's new session sends its last 200 again.
     for (let n = Math.max(0, sent - 200); n < sent; n++) await send(n)
   }

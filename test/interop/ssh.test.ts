@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createConnection } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,8 +18,8 @@ import { execa } from 'execa'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { freePort } from './free-port.ts'
 import type { ProcessSettings } from './ssh-runner-process.ts'
+import { startSshd } from './sshd.ts'
 
-// Debian's sshd on loopback, with a host key and a configuration of its own.
 const IP = '127.0.0.1' as Ipv4
 const HOST = newId()
 const user = userInfo().username
@@ -35,49 +33,14 @@ let sshd: ChildProcess
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'bridgehead-ssh-'))
   key = await loadOrCreateSiteKey(join(dir, 'site'))
-  await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(dir, 'host')])
-  await execa('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-f', join(dir, 'host-ecdsa')])
-  hostKey = await readFile(join(dir, 'host.pub'), 'utf8')
-  await writeFile(join(dir, 'authorized_keys'), `${key.publicLine}\n`)
   port = await freePort()
-  const settings = [
-    `Port ${port}`,
-    `ListenAddress ${IP}`,
-    `HostKey ${join(dir, 'host-ecdsa')}`,
-    `HostKey ${join(dir, 'host')}`,
-    `AuthorizedKeysFile ${join(dir, 'authorized_keys')}`,
-    `PidFile ${join(dir, 'pid')}`,
-    'UsePAM no',
-    'StrictModes no',
-    'PasswordAuthentication no',
-    'MaxStartups 100',
-  ]
-  await writeFile(join(dir, 'sshd_config'), `${settings.join('\n')}\n`)
-  sshd = await startSshd()
+  ;({ hostKey, process: sshd } = await startSshd(dir, { ip: IP, port, authorized: key.publicLine }))
 })
 
 afterAll(async () => {
   sshd.kill('SIGTERM')
   await rm(dir, { recursive: true, force: true })
 })
-
-async function startSshd(): Promise<ChildProcess> {
-  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true }) // where Debian's sshd parts with its privileges
-  const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(dir, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let said = ''
-  child.stderr?.on('data', (bytes) => {
-    said += bytes
-  })
-  for (let left = 100; ; left--) {
-    const open = await new Promise<boolean>((done) => {
-      const socket = createConnection(port, IP, () => done(true)).on('error', () => done(false))
-      socket.on('connect', () => socket.destroy())
-    })
-    if (open) return child
-    if (left === 0 || child.exitCode !== null) throw new Error(`sshd does not listen: ${said}`)
-    await new Promise((done) => setTimeout(done, 50))
-  }
-}
 
 let store: Store
 let outbox: Outbox

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createOutbox } from '@bridgehead/appliance/store/outbox.ts'
@@ -22,6 +21,7 @@ import { signDocument } from '@bridgehead/shared/model/signed.ts'
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from './free-port.ts'
+import { silentLine } from './silent-line.ts'
 
 const log = silentLog
 const clock = systemClock
@@ -253,7 +253,7 @@ describe('a Redis that dies', () => {
       await one.store.write(() => {
         for (let n = 0; n < 100; n++) one.outbox.add('run.output', { run: newId(), seq: batch * 100 + n, stream: 'stdout', text: 'x' })
       })
-      if (batch === 4) await killRedis({ empty: true })
+      if (batch === 4) await killFromOutside({ empty: true })
       else await clock.sleep(20)
     }
     await until(() => one.events('run.output').length === 1000 && one.outbox.size() === 0, 60_000)
@@ -268,7 +268,7 @@ describe('a Redis that dies', () => {
     const one = await makeSite()
     await until(() => one.link.up)
     const began = clock.now()
-    await killRedis({ empty: false })
+    await killFromOutside({ empty: false })
     await until(() => !one.link.up)
     await until(() => one.link.up)
     expect(clock.now() - began).toBeLessThan(10_000)
@@ -276,7 +276,8 @@ describe('a Redis that dies', () => {
 })
 
 test('a connection that went silent is thrown away and opened anew', async () => {
-  const line = await silentLine()
+  const line = await silentLine(port)
+  cleanups.push(line.close)
   const one = await makeSite({ through: line.port })
   await until(() => one.link.up)
   await one.publish({ revision: 1 })
@@ -287,36 +288,11 @@ test('a connection that went silent is thrown away and opened anew', async () =>
   expect(line.accepted()).toBeGreaterThanOrEqual(4)
 })
 
-async function killRedis({ empty }: { empty: boolean }): Promise<void> {
+/** `empty`: and what it had written is gone, as from another disk. */
+async function killFromOutside({ empty }: { empty: boolean }): Promise<void> {
   const pid = Number(readFileSync(join(directory, 'redis.pid'), 'utf8'))
   if (empty) rmSync(join(directory, 'appendonlydir'), { recursive: true })
   process.kill(pid, 'SIGKILL')
-}
-
-/** A TCP relay to Redis; connections that exist when `freeze` is called stay open and carry nothing any more. */
-async function silentLine(): Promise<{ port: number; freeze(): void; accepted(): number }> {
-  const pairs: Socket[] = []
-  let accepted = 0
-  const server: Server = createServer((client) => {
-    accepted++
-    const upstream = dial(port, '127.0.0.1')
-    client.pipe(upstream).pipe(client)
-    for (const socket of [client, upstream]) socket.on('error', () => socket.destroy())
-    pairs.push(client, upstream)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  cleanups.push(() => {
-    for (const socket of pairs) socket.destroy()
-    server.close()
-  })
-  const address = server.address()
-  return {
-    port: typeof address === 'object' && address ? address.port : 0,
-    freeze() {
-      for (const socket of pairs) socket.unpipe().pause()
-    },
-    accepted: () => accepted,
-  }
 }
 
 async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
