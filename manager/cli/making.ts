@@ -1,15 +1,12 @@
 import { formatProgress } from '@bridgehead/shared/text/format.ts'
 import { createScreen } from '@bridgehead/shared/text/screen.ts'
 import type { LogLine } from '../engines/jobs/log-lines.ts'
-import type { Asked, Progress } from '../engines/jobs/requests.ts'
+import type { Made } from '../engines/jobs/requests.ts'
 import type { Manager } from './api.ts'
 import { Failure } from './failure.ts'
 import { type Printer, printable } from './print.ts'
 import { openStream, QUIET_MS } from './streams.ts'
 import type { World } from './world.ts'
-
-/** How far the making of something is, whatever it is. */
-export type Made = Pick<Asked, 'hash'> & Progress
 
 /** So many of the newest lines are shown under the bar, and told of a failure. */
 const LIVE_LINES = 5

@@ -24,6 +24,8 @@ export const Progress = z.object({
   lines: z.array(z.string()).optional(),
 })
 export type Progress = z.infer<typeof Progress>
+/** Something that is or was made, whatever it is: its name, and how far it is. */
+export type Made = Pick<Asked, 'hash'> & Progress
 
 /** Who asked for what. What is made belongs to nobody: equal requests of two organisations are made once, yet neither sees the other's. */
 export interface Requests<T extends Asked> {

@@ -1,8 +1,5 @@
 import type { LogLine } from '../../../../engines/jobs/log-lines.ts'
-import type { Asked, Progress } from '../../../../engines/jobs/requests.ts'
-
-/** What all things that a job makes have in common. */
-export type Made = Pick<Asked, 'hash'> & Progress
+import type { Made } from '../../../../engines/jobs/requests.ts'
 
 export const underWay = ({ state }: Pick<Made, 'state'>) => state === 'waiting' || state === 'making'
 

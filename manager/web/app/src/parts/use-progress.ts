@@ -1,8 +1,9 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import type { LogLine } from '../../../../engines/jobs/log-lines.ts'
+import type { Made } from '../../../../engines/jobs/requests.ts'
 import { openStream } from '../stream.ts'
-import { type Made, underWay, withLines } from './made.ts'
+import { underWay, withLines } from './made.ts'
 
 /** A room of made things: `path` below the API's root, also the key of its queries, and the name of its events. */
 export interface Room {
