@@ -7,6 +7,7 @@ import { type BenchRow, row } from './harness.ts'
 const HOSTS = 10_000
 const FACTS_A_SECOND = 500
 const LIMIT = { scriptBytes: 250_000, filterMs: 100, typingMs: 100 }
+const LAN = { name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2' }
 const FILTERS = ['site=site-7,role in (edge,till),!spare', 'site=site-8,role notin (camera),rack=b']
 
 /** The console against its limits: bytes of the first load, and a list of 10,000 hosts filtered while nothing and while much happens. */
@@ -73,16 +74,7 @@ async function startManager() {
   const server = await startConsole()
   const { harness } = server.whole
   const { db, manager } = harness
-  for (let index = 0; index < 20; index++)
-    await server.send(
-      'POST',
-      '/sites',
-      {
-        name: `site-${index}`,
-        lans: [{ name: 'main', subnet: '192.168.1.0/24', address: '192.168.1.2' }],
-      },
-      z.unknown(),
-    )
+  for (let index = 0; index < 20; index++) await server.send('POST', '/sites', { name: `site-${index}`, lans: [LAN] }, z.unknown())
   await insertHosts(db, HOSTS)
   const hosts = await db.selectFrom('hosts').select(['id', 'site']).execute()
   return {

@@ -1,33 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SCRIPT_CHARACTERS } from '@bridgehead/shared/model/script-text.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Api } from '../lab/api.ts'
-import type { Page } from '../lab/browser.ts'
 import { addHosts } from '../lab/many-hosts.ts'
-import { type Hands, handsOn, Script, Site } from './console-hands.ts'
-import { type ConsoleRig, createConsoleRig } from './console-rig.ts'
+import { Script, Site, type Started, startHands } from './console-hands.ts'
 
 /** What people put into fields and find in lists, too much of it or wrong: said at its place. */
-const directory = mkdtempSync(join(tmpdir(), 'bridgehead-fields-'))
-let rig: ConsoleRig
-let api: Api
-let page: Page
-let hands: Hands
+let rig: Started['rig']
+let api: Started['api']
+let page: Started['page']
+let hands: Started['hands']
 
 beforeAll(async () => {
-  rig = await createConsoleRig({ bucket: join(directory, 'bucket') })
-  api = await rig.manager.setUp()
-  page = rig.page
-  hands = handsOn(rig, api)
+  ;({ rig, api, page, hands } = await startHands())
   await api.send('POST', '/sites', { name: 'shop-1', lans: [] }, Site)
 })
-afterAll(async () => {
-  await rig.close()
-  rmSync(directory, { recursive: true })
-})
+afterAll(() => rig.close())
 beforeEach(async () => void (await hands.signIn()))
 
 test('a site name that exists is refused at its field, for a new site and for a renamed one', async () => {

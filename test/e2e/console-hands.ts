@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { type Api, LAB_EMAIL, LAB_PASSWORD } from '../lab/api.ts'
-import type { ConsoleRig } from './console-rig.ts'
+import { type ConsoleRig, createConsoleRig } from './console-rig.ts'
 
 export const Script = z.object({ id: z.string(), version: z.int(), text: z.string() })
 export const Site = z.object({ id: z.string(), name: z.string() })
 
 /** What a person does in the console again and again; on the rig's page, or on another tab of the same browser. */
-export function handsOn({ page, manager }: ConsoleRig, api: Api) {
+function handsOn({ page, manager }: ConsoleRig, api: Api) {
   page.context().setDefaultTimeout(10_000)
   const editor = (name: string, on = page) => on.getByRole('textbox', { name: `Text of ${name}` })
   return {
@@ -31,4 +31,11 @@ export function handsOn({ page, manager }: ConsoleRig, api: Api) {
     save: (on = page) => on.getByRole('button', { name: /^Save/ }),
   }
 }
-export type Hands = ReturnType<typeof handsOn>
+
+/** A rig whose manager is set up, and the hands before it: not signed in yet. */
+export async function startHands() {
+  const rig = await createConsoleRig()
+  const api = await rig.manager.setUp()
+  return { rig, api, page: rig.page, hands: handsOn(rig, api) }
+}
+export type Started = Awaited<ReturnType<typeof startHands>>

@@ -17,11 +17,11 @@ export const PERSON = { name: 'Ada Lovelace', organisation: 'Acme', email: 'ada@
 const Id = z.object({ id: z.string() })
 const Config = z.record(z.string(), z.unknown())
 
-/** A manager that nobody has set up yet, one site's network, and a browser before it. */
-export async function createConsoleRig({ bucket }: { bucket: string }) {
+/** A manager that nobody has set up yet, one site's network, and a browser before it. Its own bucket is empty; another may be given. */
+export async function createConsoleRig({ bucket }: { bucket?: string } = {}) {
   await needRight()
   const lab = await createLab({ sites: 1, log: createLog({ name: 'lab', level: 'warn' }) })
-  const manager = await createManager(lab, { bucket })
+  const manager = await createManager(lab, { bucket: bucket ?? join(lab.directory, 'bucket') })
   await manager.start()
   const file = join(manager.data, 'setup-link')
   const link = new URL(await waitFor('the set-up link', () => readFileSync(file, 'utf8').trim()))

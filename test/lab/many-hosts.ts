@@ -1,4 +1,4 @@
-import { openStore } from '@bridgehead/manager/engines/store/store.ts'
+import { type Db, openStore } from '@bridgehead/manager/engines/store/store.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 
 const ROLES = ['edge', 'till', 'camera', 'db'] as const
@@ -32,10 +32,8 @@ function hostRow(organisation: string, site: string, index: number) {
   }
 }
 
-type Store = Awaited<ReturnType<typeof openStore>>
-
 /** Puts so many hosts into a manager's database, evenly over its sites. */
-export async function insertHosts(db: Store, count: number): Promise<void> {
+export async function insertHosts(db: Db, count: number): Promise<void> {
   const sites = await db.selectFrom('sites').select(['id', 'organisation']).execute()
   const rows = Array.from({ length: count }, (_, index) => {
     const site = sites[index % sites.length]

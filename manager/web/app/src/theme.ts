@@ -1,4 +1,4 @@
-import { Anchor, type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core'
+import { Anchor, type CSSVariablesResolver, createTheme, type MantineColorsTuple, Menu } from '@mantine/core'
 
 /** The one accent; status colours are in parts/status.tsx. */
 const bridge: MantineColorsTuple = [
@@ -24,7 +24,10 @@ export const theme = createTheme({
   headings: { fontWeight: '600' },
   autoContrast: true,
   cursorType: 'pointer',
-  components: { Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }) }, // among text, colour alone tells too little
+  components: {
+    Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }), // among text, colour alone tells too little
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }), // its first item has the focus (ARIA practices, menu button)
+  },
 })
 
 /** Mantine's own grey and the titles of its alerts are too faint for small text (WCAG 2.2, 1.4.3). */
