@@ -12,3 +12,7 @@ for (const [offset, story] of STORIES.entries())
     expect(points).toBeGreaterThan(20)
     for (let dieAt = 1 + offset; dieAt <= points; dieAt += STRIDE) await live(key, story, dieAt, dieAt % 2 === 0 ? 'power' : 'daemon')
   }, 30_000)
+
+test('a death at a point that no life reaches is not told as one', async () => {
+  expect(await live(makeKey('manager'), 'holds', 1_000)).toMatchObject({ died: false })
+})

@@ -20,8 +20,8 @@ export type Death = 'daemon' | 'power'
 
 /**
  * One update from a fresh card to its end, with at most one death: at point `dieAt`, the daemon's or the power's. A point stands before or
- * after a write to the store, to the loader's environment, or a word to the helper; resolves with how many there were, and whether it died: time runs
- * on while the computer is busy, so that not each life has as many points as the one before.
+ * after a write to the store, to the loader's environment, or a word to the helper. Resolves with how many there were, and whether it died:
+ * time runs on while the computer is busy, so that not each life has as many points as the one before.
  */
 export async function live(
   key: PrivateKey,
