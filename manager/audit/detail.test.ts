@@ -46,6 +46,6 @@ test('an entry has a bound, whatever is sent', () => {
   for (const body of [{ lans: deep }, wide, { lans: wide, uplink: wide }]) expect(JSON.stringify(detailOf(body)).length).toBeLessThan(5_000)
   const began = performance.now()
   for (const text of ['x', '://', 'x:', '@', '?', ' ']) detailOf({ name: `://${text.repeat(500_000)}` })
-  expect(performance.now() - began).toBeLessThan(2_000)
+  expect(performance.now() - began).toBeLessThan(10_000) // milliseconds; a pattern that goes back again and again would take minutes
   expect(detailOf({ lans: deep })).toEqual({ lans: { match: { match: { match: { match: '(1 fields)' } } } } })
 })

@@ -7,7 +7,7 @@ export const Site = z.object({ id: z.string(), name: z.string() })
 
 /** What a person does in the console again and again; on the rig's page, or on another tab of the same browser. */
 function handsOn({ page, manager }: ConsoleRig, api: Api) {
-  page.context().setDefaultTimeout(10_000)
+  page.context().setDefaultTimeout(30_000)
   const editor = (name: string, on = page) => on.getByRole('textbox', { name: `Text of ${name}` })
   return {
     signIn: () => page.request.post(`${manager.url}/api/v1/session`, { data: { email: LAB_EMAIL, password: LAB_PASSWORD } }),

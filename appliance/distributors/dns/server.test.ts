@@ -7,7 +7,7 @@ import type { DnsConfig } from '@bridgehead/shared/dns/zone.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import type { Cidr4, Ipv4 } from '@bridgehead/shared/model/address.ts'
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { createDnsServer, type DnsDeps, type DnsServer } from './server.ts'
 import { TCP_LIMITS } from './tcp.ts'
 
@@ -119,7 +119,7 @@ test('one TCP connection carries many queries, in pieces of any size', async () 
   const pieces = [all.subarray(0, 1), all.subarray(1, 50), all.subarray(50, 51), all.subarray(51)]
   const replies = await askTcp(tcp, pieces, 200)
   expect(replies.map(data)).toEqual(Array.from({ length: 200 }, () => '127.0.0.5'))
-  await vi.waitFor(() => expect(server.counters()).toMatchObject({ tcp: 200, tcpConnections: 0 }))
+  await expect.poll(() => server.counters()).toMatchObject({ tcp: 200, tcpConnections: 0 })
 })
 
 test('rubbish ends its TCP connection and nothing else', async () => {
@@ -127,14 +127,14 @@ test('rubbish ends its TCP connection and nothing else', async () => {
   expect(await askTcp(tcp, [Buffer.from([0, 3, 1, 2, 3])], 1)).toEqual([])
   const replies = await askTcp(tcp, [encodeFramed('node1.internal')], 1)
   expect(replies.map(data)).toEqual(['127.0.0.5'])
-  await vi.waitFor(() => expect(server.counters()).toMatchObject({ malformed: 1, tcpConnections: 0 }))
+  await expect.poll(() => server.counters()).toMatchObject({ malformed: 1, tcpConnections: 0 })
 })
 
 test('a client has few connections, and an idle one is closed', async () => {
   const { server, tcp } = await serve(config(), { tcpLimits: { ...TCP_LIMITS, perClient: 2, idleMs: 100 } })
   const sockets = [1, 2, 3].map(() => createConnection({ port: tcp, host: '127.0.0.1' }).on('error', () => undefined))
   await Promise.all(sockets.map((socket) => once(socket, 'close')))
-  await vi.waitFor(() => expect(server.counters()).toMatchObject({ tcpOpened: 2, tcpRefused: 1, tcpConnections: 0 }))
+  await expect.poll(() => server.counters()).toMatchObject({ tcpOpened: 2, tcpRefused: 1, tcpConnections: 0 })
 })
 
 test('apply opens and closes sockets and replaces names at once', async () => {

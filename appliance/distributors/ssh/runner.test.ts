@@ -73,7 +73,7 @@ function rig(deps: Partial<SshRunnerDeps>, store = openStore(':memory:')) {
   })
   const execute = async (one: RunOrder) => {
     await store.write(() => runner.run(one))
-    await vi.waitFor(() => expect(told(one.run).at(-1)).toMatch(/^finished/), { interval: 5 })
+    await expect.poll(() => told(one.run).at(-1), { interval: 5 }).toMatch(/^finished/)
     return told(one.run)
   }
   return { store, runner, told, order, execute }
@@ -89,7 +89,7 @@ test('a run tells that it started, what it printed and how it ended', async () =
   })
   await runner.start()
   expect(await execute(order())).toEqual(['run.started', 'stdout out', 'stderr err', 'finished 4'])
-  await vi.waitFor(() => expect(runner.counters()).toEqual({ active: 0, finished: 1, failed: 1 }))
+  await expect.poll(() => runner.counters()).toEqual({ active: 0, finished: 1, failed: 1 })
 })
 
 test('the run is on disk as started before anything is sent', async () => {
@@ -185,11 +185,11 @@ test('a run that waits is cancelled at once, and never begins', async () => {
   await runner.start()
   const [first, second] = [order(), order()]
   await store.write(() => [first, second].forEach(runner.run))
-  await vi.waitFor(() => expect(told(first.run)).toEqual(['run.started']))
+  await expect.poll(() => told(first.run)).toEqual(['run.started'])
   await store.write(() => runner.cancel(second.run))
   expect(told(second.run)).toEqual(['finished null cancelled before the script was sent'])
   await store.write(() => runner.cancel(first.run))
-  await vi.waitFor(() => expect(told(first.run).at(-1)).toBe('finished null cancelled while it ran; the script may have run in part'))
+  await expect.poll(() => told(first.run).at(-1)).toBe('finished null cancelled while it ran; the script may have run in part')
   await store.write(() => runner.cancel(first.run))
   await store.write(() => runner.cancel('unknown'))
   expect(connect).toHaveBeenCalledTimes(1)
@@ -200,9 +200,9 @@ test('a run that tries to connect is cancelled for good', async () => {
   await runner.start()
   const one = order()
   await store.write(() => runner.run(one))
-  await vi.waitFor(() => expect(runner.counters().active).toBe(1))
+  await expect.poll(() => runner.counters().active).toBe(1)
   await store.write(() => runner.cancel(one.run))
-  await vi.waitFor(() => expect(runner.counters().active).toBe(0))
+  await expect.poll(() => runner.counters().active).toBe(0)
   expect(told(one.run)).toEqual(['finished null cancelled before the script was sent'])
 })
 
@@ -228,14 +228,14 @@ test('after a stop what was under way is over, what waited runs at the next star
   await first.runner.start()
   const [under, waits] = [first.order(), first.order()]
   await store.write(() => [under, waits].forEach(first.runner.run))
-  await vi.waitFor(() => expect(first.told(under.run)).toEqual(['run.started']))
+  await expect.poll(() => first.told(under.run)).toEqual(['run.started'])
   await first.runner.stop()
   opened.splice(0)
 
   const second = rig({}, store)
   await second.runner.start()
   await store.write(() => second.runner.run(under))
-  await vi.waitFor(() => expect(second.told(waits.run)).toEqual(['run.started', 'finished 0']))
+  await expect.poll(() => second.told(waits.run)).toEqual(['run.started', 'finished 0'])
   expect(second.told(under.run)).toEqual([
     'run.started',
     'finished null the appliance restarted while this ran; the script may have run in part',
@@ -266,8 +266,8 @@ test('an order for two hosts is two runs, and each can be cancelled by its own o
   await store.write(() =>
     takeOrder(runner, { ...base, id: newId(), order: { kind: 'run-script', runs, text: 'true', user: 'root', timeoutSeconds: 86_400 } }),
   )
-  for (const run of [first, second]) await vi.waitFor(() => expect(told(run)).toEqual(['run.started']))
+  for (const run of [first, second]) await expect.poll(() => told(run)).toEqual(['run.started'])
   await store.write(() => takeOrder(runner, { ...base, id: newId(), order: { kind: 'cancel-run', run: second } }))
-  await vi.waitFor(() => expect(told(second).at(-1)).toMatch(/^finished null cancelled/))
+  await expect.poll(() => told(second).at(-1)).toMatch(/^finished null cancelled/)
   expect(told(first)).toEqual(['run.started'])
 })
