@@ -1,5 +1,5 @@
+import { ago } from '@bridgehead/shared/text/ago.ts'
 import type { Command } from 'commander'
-import { ago } from './ago.ts'
 import { connect } from './api.ts'
 import { command, type JsonOption, whole } from './options.ts'
 import { createPrinter, table } from './print.ts'

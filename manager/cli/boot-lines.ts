@@ -1,6 +1,6 @@
+import { ago } from '@bridgehead/shared/text/ago.ts'
 import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { bootRows, drawBoot } from '@bridgehead/shared/text/timeline.ts'
-import { ago } from './ago.ts'
 import { count, printable } from './print.ts'
 import type { Host, Timeline } from './shapes.ts'
 

@@ -1,6 +1,6 @@
 import { HostStatus } from '@bridgehead/shared/model/state.ts'
+import { ago } from '@bridgehead/shared/text/ago.ts'
 import type { Command } from 'commander'
-import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { findHost } from './find-host.ts'
 import { addHostActions } from './host-actions.ts'

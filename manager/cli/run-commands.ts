@@ -1,5 +1,5 @@
+import { ago } from '@bridgehead/shared/text/ago.ts'
 import type { Command } from 'commander'
-import { ago } from './ago.ts'
 import { connect, type Manager } from './api.ts'
 import { bashLine } from './bash-line.ts'
 import { openFacts } from './fact-stream.ts'

@@ -1,4 +1,4 @@
-import { ago } from './ago.ts'
+import { ago } from '@bridgehead/shared/text/ago.ts'
 import { count } from './print.ts'
 import type { Host, Site } from './shapes.ts'
 

@@ -4,7 +4,6 @@ import { ApiProblem } from './api/problem.ts'
 import { outdatedBy } from './outdated.ts'
 import { createPacer } from './pacer.ts'
 import { recipeOf } from './pages/media-recipe.ts'
-import { ago } from './parts/ago.ts'
 import { bootState, ticks, usualMs } from './parts/boot-times.ts'
 import { asFormPaths, restOf } from './parts/form-errors.ts'
 import { lanInput, lanOutput } from './parts/lan-input.ts'
@@ -146,15 +145,6 @@ test.each([
   [62_000, [0, 10_000, 20_000, 30_000, 40_000, 50_000, 60_000]],
 ])('a boot of %i ms is marked at round times', (ms, marks) => {
   expect(ticks(ms)).toEqual(marks)
-})
-
-test.each([
-  [NOW - 3_000, 'just now'],
-  [NOW - 180_000, '3 minutes ago'],
-  [NOW + 7_300_000, 'in 2 hours'],
-  [NOW + 30_000, 'within a minute'],
-])('%i is told as people say it', (at, words) => {
-  expect(ago(at, NOW)).toBe(words)
 })
 
 test('a wish for media leaves out what was not asked for', () => {

@@ -1,6 +1,6 @@
+import { ago } from '@bridgehead/shared/text/ago.ts'
 import { Text, type TextProps } from '@mantine/core'
 import { useEffect, useState } from 'react'
-import { ago } from './ago.ts'
 
 export function useNow(everyMs = 10_000): number {
   const [now, setNow] = useState(() => Date.now())
