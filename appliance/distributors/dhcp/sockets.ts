@@ -8,7 +8,7 @@ export interface Endpoint {
   receive(bytes: Uint8Array, from: RemoteInfo): void
 }
 
-/** UDP sockets kept open: one that cannot be bound (its address is not there yet, the port is taken) is tried again every 5 s. */
+/** UDP sockets kept open: one that cannot be bound (its address is not there yet, the port is taken) is tried again, soon at first, then every 5 s. */
 export interface Sockets {
   /** Opens what is new under its key, closes what is gone, leaves the rest alone. */
   set(wanted: ReadonlyMap<string, Endpoint>): Promise<void>
@@ -19,6 +19,7 @@ export interface Sockets {
   close(): Promise<void>
 }
 
+const FIRST_RETRY_MS = 100 // an address that is just being added to its card
 const RETRY_MS = 5000
 const RECEIVE_BYTES = 4 << 20
 
@@ -31,7 +32,7 @@ export function createSockets({ clock, log, failed }: { clock: Clock; log: Log; 
   const sent = (error: Error | null) => {
     if (error) failed(error)
   }
-  const slots = new Map<string, { endpoint: Endpoint; socket: Socket | undefined; cancel: (() => void) | undefined; failing: boolean }>()
+  const slots = new Map<string, { endpoint: Endpoint; socket: Socket | undefined; cancel: (() => void) | undefined; failures: number }>()
 
   const open = (key: string): Promise<void> => {
     const slot = slots.get(key)
@@ -44,9 +45,8 @@ export function createSockets({ clock, log, failed }: { clock: Clock; log: Log; 
         socket.removeAllListeners('message')
         socket.close()
         if (slots.get(key) === slot) {
-          if (!slot.failing) log.error('dhcp.bind-failed', { address, port, error })
-          slot.failing = true
-          slot.cancel = clock.after(RETRY_MS, () => void open(key))
+          if (slot.failures === 0) log.error('dhcp.bind-failed', { address, port, error })
+          slot.cancel = clock.after(Math.min(RETRY_MS, FIRST_RETRY_MS * 2 ** slot.failures++), () => void open(key))
         }
         resolve()
       }
@@ -60,8 +60,8 @@ export function createSockets({ clock, log, failed }: { clock: Clock; log: Log; 
         socket.setRecvBufferSize(RECEIVE_BYTES) // the kernel cuts it to net.core.rmem_max
         socket.on('message', slot.endpoint.receive)
         slot.socket = socket
-        if (slot.failing) log.info('dhcp.bound', { address, port })
-        slot.failing = false
+        if (slot.failures > 0) log.info('dhcp.bound', { address, port })
+        slot.failures = 0
         resolve()
       })
     })
@@ -82,7 +82,7 @@ export function createSockets({ clock, log, failed }: { clock: Clock; log: Log; 
       }
       for (const [key, endpoint] of wanted) {
         if (slots.has(key)) continue
-        slots.set(key, { endpoint, socket: undefined, cancel: undefined, failing: false })
+        slots.set(key, { endpoint, socket: undefined, cancel: undefined, failures: 0 })
         await open(key)
       }
     },
