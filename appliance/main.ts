@@ -69,8 +69,10 @@ async function main(): Promise<void> {
   if (invocation.run === 'help') process.stdout.write(USAGE)
   else if (invocation.run === 'version') process.stdout.write(`${manifest.version}\n`)
   else if (invocation.run === 'box') process.exit(await (await import('./system/box.ts')).runBox(invocation.config))
-  else if (invocation.run === 'import') process.exit(await runImport(invocation))
-  else {
+  else if (invocation.run === 'import') {
+    process.exitCode = 1 // should the event loop ever run dry: nothing was imported
+    process.exit(await runImport(invocation))
+  } else {
     await run(invocation.config)
     process.exit(0)
   }

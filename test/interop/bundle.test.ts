@@ -226,7 +226,7 @@ test('a bundle of another site, of another manager, cut short or damaged changes
     { file: join(directory, 'nothing.tar'), says: /ENOENT/ },
   ]) {
     const refused = await one.import(file)
-    expect(refused).toMatchObject({ status: 1, err: expect.stringMatching(says) })
+    expect(refused, `${file}: ${refused.out}`).toMatchObject({ status: 1, err: expect.stringMatching(says) })
     expect(refused.err.trimEnd().split('\n')).toHaveLength(1)
   }
   expect(await one.import(second.file)).toMatchObject({ status: 0 })

@@ -63,7 +63,7 @@ export async function importBundle(options: ImportOptions): Promise<Imported> {
       unlock()
     }
   } finally {
-    await tar.close()
+    tar.close()
   }
 }
 
