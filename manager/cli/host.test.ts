@@ -104,7 +104,7 @@ test('its boot is bars, and goes on as it is watched until the host is ready', a
   await tell(stage('discover'), stage('ack'), rig.harness.fact('host.status', { status: 'installing' }, HOST))
   expect(await stdout('host', 'timeline', 'berlin/db1')).toContain('berlin/db1: boots since 0.0 s, now at "ack"\n')
   const watched = rig.cli(['host', 'timeline', 'berlin/db1', '--follow'])
-  await new Promise((resolve) => setTimeout(resolve, 150)) // it listens by now
+  await new Promise((resolve) => setTimeout(resolve, 1_000)) // it listens by now, on a busy computer, too
   rig.harness.clock.advance(1_000)
   await tell(stage('image', { bytes: 2 ** 20, ms: 500 }), stage('phone-home'), rig.harness.fact('host.status', { status: 'ready' }, HOST))
   const { code, stdout: text } = await watched
@@ -133,7 +133,7 @@ test('logs go on, and end with Ctrl-C', async () => {
   const stop = new AbortController()
   const { promise: heard, resolve } = Promise.withResolvers<void>()
   const watched = rig.cli(['logs', '-f', '-n', '0'], { signal: stop.signal, onOutput: () => resolve() })
-  await new Promise((done) => setTimeout(done, 150))
+  await new Promise((done) => setTimeout(done, 1_000))
   await tell(rig.harness.fact('state.applied', { revision: 7 }))
   await heard
   stop.abort()

@@ -64,7 +64,7 @@ test('a connection that says nothing for too long is cut, and made anew', async 
   const stream = await openStream(manager, '/x', worldOf(clock).world, { signal, quietMs: 45_000 })
   expect((await stream.next()).value).toMatchObject({ data: 'a' })
   const next = stream.next()
-  await new Promise((resolve) => setTimeout(resolve, 5)) // it waits by now
+  await new Promise((resolve) => setTimeout(resolve, 100)) // it waits by now
   clock.advance(45_000)
   expect((await next).value).toMatchObject({ data: 'b' })
   await stream.return(undefined)
@@ -75,7 +75,7 @@ test('Ctrl-C ends it at once, quietly', async () => {
   const { manager } = managerOf([{ open: 'data: a\n\n' }])
   const { world, said } = worldOf()
   const found = take(await openStream(manager, '/x', world, { signal: stop.signal }), 2)
-  await new Promise((resolve) => setTimeout(resolve, 5)) // it waits by now
+  await new Promise((resolve) => setTimeout(resolve, 100)) // it waits by now
   stop.abort()
   expect([await found, said()]).toEqual([['a'], ''])
 })

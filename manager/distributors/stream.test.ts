@@ -71,7 +71,7 @@ test('the stream goes on from where a reader was, and then follows', async () =>
     'request',
   ])
   const live = read(`/events?after=${first[2]?.id}&site=berlin`, 1)
-  await new Promise((resolve) => setTimeout(resolve, 20)) // the reader waits by now
+  await new Promise((resolve) => setTimeout(resolve, 200)) // the reader waits by now
   await h.manager.ingest(site, [stage('b1', 'ack')])
   expect((await live).map((one) => one.data.data.stage)).toEqual(['ack'])
 })
