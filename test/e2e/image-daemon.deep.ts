@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { decodeGrubEnv, marksOf } from '@bridgehead/shared/boot/slots.ts'
 import { formatMs } from '@bridgehead/shared/text/format.ts'
 import { execa } from 'execa'
@@ -102,9 +102,30 @@ test('a full, a read-only and a ruined data partition: the LAN is served all the
     await box.powerOn()
     await box.waitForLine(/data partition was damaged/, 180_000, ruined)
     await box.waitForLine(/waits for somebody to type/, 120_000, ruined) // without its store it belongs to no site, and begins anew
+    await box.cutPower()
+    const { offset } = await partition(box.card, 'data')
+    await writeAt(box.card, offset, await ofNewerRelease(box))
+    const newer = box.serial.lines.length
+    const before = await headOf(box)
+    await box.powerOn()
+    await box.waitForLine(/a newer release made the file system/, 180_000, newer)
+    await box.cutPower()
+    expect((await headOf(box)).equals(before), 'nobody wrote to what this release does not understand').toBe(true)
     await probe.stop()
   })
 })
+
+const headOf = async ({ card }: Box) => readAt(card, (await partition(card, 'data')).offset, 64 * MEBIBYTE)
+
+/** The first block of its data partition, with a feature that nothing knows. */
+async function ofNewerRelease(box: Box): Promise<Buffer> {
+  const file = `${box.card}.head`
+  await writeFile(file, await headOf(box))
+  await execa('debugfs', ['-w', '-R', 'set_super_value feature_incompat 0x400022c2', file], { env: TOOLS })
+  const block = (await readFile(file)).subarray(0, 4096)
+  await rm(file)
+  return block
+}
 
 /** By a feature of ext4: who obeys it may read and must not write. It is not set while the journal has something to say. */
 async function letWrite({ card }: Box, may: boolean): Promise<void> {

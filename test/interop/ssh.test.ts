@@ -13,12 +13,12 @@ import { systemClock } from '@bridgehead/shared/clock.ts'
 import { newId } from '@bridgehead/shared/ids.ts'
 import { silentLog } from '@bridgehead/shared/log.ts'
 import type { Ipv4 } from '@bridgehead/shared/model/address.ts'
-import { type AnyEvent, parseEvent } from '@bridgehead/shared/model/event.ts'
 import { execa } from 'execa'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { freePort } from './free-port.ts'
 import type { ProcessSettings } from './ssh-runner-process.ts'
 import { startSshd } from './sshd.ts'
+import { eventsOf, toldOf } from './told-of.ts'
 
 const IP = '127.0.0.1' as Ipv4
 const HOST = newId()
@@ -75,28 +75,7 @@ const order = (text: string, more: Partial<RunOrder> = {}): RunOrder => ({
   ...more,
 })
 
-function events(run: string): AnyEvent[] {
-  return outbox.peek(10_000).flatMap(({ event }) => {
-    const parsed = parseEvent(JSON.parse(event))
-    return parsed.known && 'run' in parsed.event.data && parsed.event.data.run === run ? [parsed.event] : []
-  })
-}
-
-/** What a run told, in short. */
-function told(run: string) {
-  const all = events(run)
-  const text = (stream: string) =>
-    all.flatMap((one) => (one.kind === 'run.output' && one.data.stream === stream ? [one.data.text] : [])).join('')
-  const finished = all.flatMap((one) => (one.kind === 'run.finished' ? [one.data] : []))
-  return {
-    kinds: all.map((one) => one.kind),
-    stdout: text('stdout'),
-    stderr: text('stderr'),
-    finished,
-    exitCode: finished[0]?.exitCode,
-    error: finished[0]?.error,
-  }
-}
+const told = (run: string) => toldOf(outbox, run)
 
 async function finished(run: string) {
   await vi.waitFor(() => expect(told(run).finished).toHaveLength(1), { timeout: 30_000, interval: 20 })
@@ -188,7 +167,7 @@ test('long output comes in bounded parts up to its limit, then a note, and the s
   expect(Buffer.byteLength(result.stdout)).toBeLessThanOrEqual(1_048_576)
   expect(Buffer.byteLength(result.stdout)).toBeGreaterThan(1_040_000)
   expect(result.stderr).toMatch(/more than 1024 KiB; the rest was dropped/)
-  const parts = events(one.run).flatMap((event) => (event.kind === 'run.output' ? [event.data] : []))
+  const parts = eventsOf(outbox, one.run).flatMap((event) => (event.kind === 'run.output' ? [event.data] : []))
   expect(parts.map((part) => part.seq)).toEqual(parts.map((_, index) => index))
   expect(Math.max(...parts.map((part) => Buffer.byteLength(part.text)))).toBeLessThanOrEqual(16_384)
 })

@@ -20,6 +20,7 @@ import { siteKeys } from '@bridgehead/shared/model/redis-keys.ts'
 import { signDocument } from '@bridgehead/shared/model/signed.ts'
 import { PROTOCOL } from '@bridgehead/shared/model/state.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { waitFor } from '../lab/wait.ts'
 import { freePort } from './free-port.ts'
 import { silentLine } from './silent-line.ts'
 
@@ -295,10 +296,5 @@ async function killFromOutside({ empty }: { empty: boolean }): Promise<void> {
   process.kill(pid, 'SIGKILL')
 }
 
-async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
-  const end = clock.now() + limitMs
-  while (!(await condition())) {
-    if (clock.now() > end) throw new Error(`not within ${limitMs} ms: ${condition}`)
-    await clock.sleep(20)
-  }
-}
+const until = (condition: () => boolean | Promise<boolean>, ms = 20_000) =>
+  waitFor(`${condition}`, async () => (await condition()) || undefined, { ms, everyMs: 20 })

@@ -8,7 +8,10 @@ export interface Endpoint {
   receive(bytes: Uint8Array, from: RemoteInfo): void
 }
 
-/** UDP sockets kept open: one that cannot be bound (its address is not there yet, the port is taken) is tried again, soon at first, then every 5 s. */
+/**
+ * UDP sockets kept open: one that cannot be bound (its address is not there yet, the port is taken) is tried again, soon at first,
+ * then every 5 s.
+ */
 export interface Sockets {
   /** Opens what is new under its key, closes what is gone, leaves the rest alone. */
   set(wanted: ReadonlyMap<string, Endpoint>): Promise<void>
